@@ -1,0 +1,145 @@
+"""agentlab: a teaching kit for distributed agents.
+
+The floors, from the bottom: `agentlab.core` (agents in one process), `agentlab.wire` (messages as bytes),
+`agentlab.host` and `agentlab.worker` (processes that talk), `agentlab.lab` (the notebook's handle on them all) and
+`agentlab.timeline` (the picture). Every public name below is importable from here; what needs gRPC or matplotlib is
+imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .core.agents import Agent, AgentProxy, BaseAgent
+from .core.cancellation import CancellationToken
+from .core.closure import ClosureAgent, ClosureContext
+from .core.contexts import (
+    AgentInstantiationContext,
+    MessageContext,
+    MessageHandlerContext,
+    SubscriptionInstantiationContext,
+)
+from .core.exceptions import (
+    AgentNotFoundError,
+    CantHandleException,
+    DeadlineExceededError,
+    HostLostError,
+    MessageDroppedException,
+    NotAccessibleError,
+    PayloadTooLargeError,
+    QueueFullError,
+    RemoteHandlerError,
+    RunFileError,
+    UnauthenticatedError,
+    UndeliverableException,
+    WorkerLostError,
+)
+from .core.ids import AgentId, AgentMetadata, AgentType
+from .core.interventions import DefaultInterventionHandler, DropMessage, InterventionHandler
+from .core.journal import Journal, JournalEvent
+from .core.routing import RoutedAgent, SequentialRoutedAgent, event, message_handler, rpc
+from .core.run import Run
+from .core.runtime import AgentRuntime
+from .core.serialization import (
+    JSON_DATA_CONTENT_TYPE,
+    PROTOBUF_DATA_CONTENT_TYPE,
+    MessageSerializer,
+    SerializationRegistry,
+    UnknownPayload,
+    try_get_known_serializers_for_type,
+)
+from .core.standalone import SingleThreadedAgentRuntime
+from .core.subscriptions import (
+    DefaultSubscription,
+    Subscription,
+    TypePrefixSubscription,
+    TypeSubscription,
+    default_subscription,
+    type_subscription,
+)
+from .core.topics import DefaultTopicId, TopicId
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .host.service import HostService
+    from .lab.lab import Lab
+    from .worker.runtime import WorkerRuntime
+
+_LATER = {"HostService": "host.service", "WorkerRuntime": "worker.runtime", "Lab": "lab.lab"}
+"""Names whose modules need gRPC: imported when first used, so that `import agentlab` stays quick."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    if name in {"core", "wire", "host", "worker", "lab", "timeline"}:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "timeline"})
+
+
+__all__ = [
+    "JSON_DATA_CONTENT_TYPE",
+    "PROTOBUF_DATA_CONTENT_TYPE",
+    "Agent",
+    "AgentId",
+    "AgentInstantiationContext",
+    "AgentMetadata",
+    "AgentNotFoundError",
+    "AgentProxy",
+    "AgentRuntime",
+    "AgentType",
+    "BaseAgent",
+    "CancellationToken",
+    "CantHandleException",
+    "ClosureAgent",
+    "ClosureContext",
+    "DeadlineExceededError",
+    "DefaultInterventionHandler",
+    "DefaultSubscription",
+    "DefaultTopicId",
+    "DropMessage",
+    "HostLostError",
+    "HostService",
+    "InterventionHandler",
+    "Journal",
+    "JournalEvent",
+    "Lab",
+    "MessageContext",
+    "MessageDroppedException",
+    "MessageHandlerContext",
+    "MessageSerializer",
+    "NotAccessibleError",
+    "PayloadTooLargeError",
+    "QueueFullError",
+    "RemoteHandlerError",
+    "RoutedAgent",
+    "Run",
+    "RunFileError",
+    "SequentialRoutedAgent",
+    "SerializationRegistry",
+    "SingleThreadedAgentRuntime",
+    "Subscription",
+    "SubscriptionInstantiationContext",
+    "TopicId",
+    "TypePrefixSubscription",
+    "TypeSubscription",
+    "UnauthenticatedError",
+    "UndeliverableException",
+    "UnknownPayload",
+    "WorkerLostError",
+    "WorkerRuntime",
+    "__version__",
+    "default_subscription",
+    "event",
+    "message_handler",
+    "rpc",
+    "try_get_known_serializers_for_type",
+    "type_subscription",
+]

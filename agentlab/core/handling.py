@@ -1,0 +1,110 @@
+"""Bringing messages to agents: in order, each to an agent that exists, with its handler's surroundings set.
+
+Both runtimes use it. Read next: `agentlab.core.standalone`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .agents import Agent
+from .catalog import Catalog
+from .contexts import MessageContext, MessageHandlerContext
+from .ids import AgentId
+
+Handle = Callable[[Agent], Coroutine[Any, Any, None]]
+"""Handles one message with the agent; it never raises."""
+NoAgent = Callable[[BaseException], None]
+"""Told, in place of `Handle`, why there is no agent."""
+
+
+async def run_handler(agent: Agent, message: Any, ctx: MessageContext) -> Any:
+    """Run the agent's handler for one message; return what it returns, raise what it raises."""
+    with MessageHandlerContext.populate_context(agent.id, ctx.message_id):
+        return await agent.on_message(message, ctx)
+
+
+class Deliveries:
+    """Deliveries: starts the handlers of each agent in the order in which its messages came.
+
+    Handlers of one agent still interleave at their awaits. Messages for an agent that is being made, or whose type
+    is on hold because its agents are being replaced, wait, and then start in order.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._waiting: dict[AgentId, deque[tuple[Handle, NoAgent]]] = {}
+        self._held: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def tasks(self) -> frozenset[asyncio.Task[None]]:
+        """The handlers that run, or wait for their agent to be made."""
+        return frozenset(self._tasks)
+
+    def deliver(self, agent_id: AgentId, handle: Handle, no_agent: NoAgent) -> None:
+        """Start `handle` with the agent as soon as it is there and all earlier messages for it were started."""
+        queue = self._waiting.get(agent_id)
+        if queue is not None:
+            queue.append((handle, no_agent))
+            return
+        held = agent_id.type in self._held
+        agent = self._catalog.agents.get(agent_id)
+        if agent is not None and not held:
+            self.start(handle(agent))
+            return
+        self._waiting[agent_id] = deque([(handle, no_agent)])
+        if not held:
+            self.start(self._make_then_start(agent_id))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` as a task of this runtime."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def hold(self, agent_type: str) -> None:
+        """Let messages for agents of this type wait until `release`."""
+        self._held.add(agent_type)
+
+    def release(self, agent_type: str) -> None:
+        """Start what waited since `hold`."""
+        self._held.discard(agent_type)
+        for agent_id in [agent_id for agent_id in self._waiting if agent_id.type == agent_type]:
+            self.start(self._make_then_start(agent_id))
+
+    async def cancel_all(self) -> None:
+        """Cancel every handler that runs, and wait until all have ended. Messages that waited for an agent are let go."""
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._waiting.clear()  # their tasks may have been cancelled before they ever ran
+
+    async def _make_then_start(self, agent_id: AgentId) -> None:
+        problem: BaseException | None = None
+        agent: Agent | None = None
+        try:
+            agent = await self._catalog.agent(agent_id)
+        except asyncio.CancelledError as error:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                self._waiting.pop(agent_id, None)
+                raise
+            problem = LookupError(f"The agent type {agent_id.type!r} was unregistered.")
+            problem.__cause__ = error
+        except BaseException as error:
+            problem = error
+        if agent_id.type in self._held:
+            return  # put on hold while the agent was made: `release` comes back
+        for handle, no_agent in self._waiting.pop(agent_id, ()):
+            if agent is not None:
+                self.start(handle(agent))
+            else:
+                assert problem is not None
+                no_agent(problem)

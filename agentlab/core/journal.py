@@ -1,0 +1,177 @@
+"""The journal: the ordered record of what happened to every message.
+
+An event is one step in the life of one message copy. A request goes *sent* → *arrived* (at the host) →
+*left* (the host) → *received* → *started* → *handled*, and its response *sent* → *arrived* → *left* →
+*received*. A published message is *sent* and *arrives* once, then every receiver's copy has a life of its own.
+Besides the messages the journal holds what happened to the processes (``kind == "process"``).
+
+The host keeps a `Journal`: a ring that counts what it had to let go. `agentlab.core.run` saves it as a file.
+Read next: `agentlab.core.run`, then `agentlab.timeline`, which draws it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any, Final
+
+# What happened, in the order of a message's life.
+SENT: Final = "sent"
+"""The sender handed the message to its runtime (the sender's clock)."""
+ARRIVED: Final = "arrived"
+"""The host read the message off the sender's stream."""
+LEFT: Final = "left"
+"""The host put the message on the receiver's stream."""
+RECEIVED: Final = "received"
+"""The receiver's runtime read the message off its stream."""
+STARTED: Final = "started"
+"""The handler began to run."""
+HANDLED: Final = "handled"
+"""The handler ended normally."""
+UNHANDLED: Final = "unhandled"
+"""The agent was reached but has no handler for this type of message."""
+FAILED: Final = "failed"
+"""The handler, or the making of its agent, raised; or the request ended with an error (`detail` says which)."""
+DROPPED: Final = "dropped"
+"""The message was thrown away on purpose; `detail` says why."""
+DUPLICATED: Final = "duplicated"
+"""A second copy was made."""
+LOST: Final = "lost"
+"""Nobody will ever say what became of the message; `detail` says why."""
+
+ENDINGS: Final = frozenset({HANDLED, UNHANDLED, FAILED, DROPPED, LOST})
+"""After one of these, nothing more happens to that copy. (A response ends with *received*.)"""
+
+# What happened to a process, in an event of kind "process".
+JOINED: Final = "joined"
+"""A worker's stream was accepted by the host."""
+GONE: Final = "gone"
+"""A worker's stream ended; `detail` is "stopped" when it said goodbye, else the reason."""
+REFUSED: Final = "refused"
+"""The host refused something that a worker asked for; `detail` says what and why."""
+ADVERTISED: Final = "advertised"
+"""A worker registered an agent type (`type`)."""
+WITHDRAWN: Final = "withdrawn"
+"""A worker gave up an agent type (`type`)."""
+KILLED: Final = "killed"
+"""The lab sent SIGKILL."""
+PAUSED: Final = "paused"
+"""The lab sent SIGSTOP."""
+RESUMED: Final = "resumed"
+"""The lab sent SIGCONT."""
+
+REQUEST: Final = "request"
+RESPONSE: Final = "response"
+EVENT: Final = "event"
+PROCESS: Final = "process"
+
+HOST: Final = "host"
+"""The name of the host's own lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """One step in the life of one message copy, or of a process.
+
+    A copy is named by ``(message_id, kind, recipient)``: a response carries its request's `message_id`, and the
+    copies of one published message differ in `recipient`.
+    """
+
+    seq: int
+    """Place in the host's journal, counted from 1 without holes."""
+    what: str
+    """What happened: one of the constants of this module."""
+    kind: str
+    """``request``, ``response``, ``event`` or ``process``."""
+    message_id: str
+    """The message's id; empty for a process event."""
+    cause: str
+    """The id of the message that was being handled when this one was sent; empty when none was."""
+    sender: str
+    """The sending agent as ``type/key``; empty when it was sent from outside any agent."""
+    recipient: str
+    """The receiving agent as ``type/key``; empty while a published message has not been routed yet."""
+    topic: str
+    """The topic as ``type/source`` of a published message, else empty."""
+    process: str
+    """The name of the process (lane) where it happened: ``host`` or a worker's name."""
+    type: str
+    """The message type's name; of *advertised* and *withdrawn*, the agent type."""
+    size: int
+    """Bytes of the serialized payload."""
+    time_ns: int
+    """When, in nanoseconds since the epoch, on the host's clock (others' clocks are translated to it)."""
+    lamport: int
+    """Lamport clock of the process at this event: a cause has a smaller one than its effect."""
+    detail: str = ""
+    """Why (of an end that was not normal), or the error's text."""
+    trace: str = ""
+    """The remote traceback of a failed handler."""
+
+    @property
+    def copy(self) -> tuple[str, str, str]:
+        """What names this message copy: ``(message_id, kind, recipient)``."""
+        return (self.message_id, self.kind, self.recipient)
+
+
+FIELDS: Final = tuple(f.name for f in fields(JournalEvent))
+"""The field names of a journal event, in order."""
+
+
+class Journal:
+    """A bounded, ordered record of events; what no longer fits is let go from the old end, and counted.
+
+    Written by one thread. `append` takes an event's fields after `seq`, in order; the event object is made
+    when it is read, because most events of a busy host are never looked at one by one.
+    """
+
+    def __init__(self, capacity: int = 200_000) -> None:
+        if capacity < 1:
+            raise ValueError(f"A journal needs room for at least one event, not {capacity}.")
+        self.capacity = capacity
+        self._records: deque[tuple[Any, ...]] = deque(maxlen=capacity)
+        self._written = 0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def last_seq(self) -> int:
+        """Sequence number of the newest event; 0 when nothing was written."""
+        return self._written
+
+    @property
+    def let_go(self) -> int:
+        """How many of the oldest events had to make room."""
+        return self._written - len(self._records)
+
+    def append(self, *record: Any) -> None:
+        """Write one event, given as the fields of `JournalEvent` after `seq` (the last two may be left out)."""
+        self._written += 1
+        self._records.append(record)
+
+    def after(self, seq: int, limit: int | None = None) -> list[JournalEvent]:
+        """Up to `limit` events that follow number `seq`, oldest first. Those let go are left out silently: see
+        whether the first one's `seq` is the one expected."""
+        first = self.let_go
+        skip = max(0, seq - first)
+        stop = None if limit is None else skip + limit
+        records = islice(self._records, skip, stop)
+        return [JournalEvent(first + skip + n, *record) for n, record in enumerate(records, 1)]
+
+    def __iter__(self) -> Iterator[JournalEvent]:
+        return iter(self.after(0))
+
+    def __repr__(self) -> str:
+        return f"<Journal of {len(self)} events, {self.let_go} let go>"
+
+
+def messages(events: Iterable[JournalEvent]) -> dict[tuple[str, str, str], list[JournalEvent]]:
+    """The events of each message copy, in the order of the journal (process events are left out)."""
+    copies: dict[tuple[str, str, str], list[JournalEvent]] = {}
+    for event in events:
+        if event.kind != PROCESS:
+            copies.setdefault(event.copy, []).append(event)
+    return copies

@@ -1,0 +1,486 @@
+"""The standalone runtime: all agents in one process, no network.
+
+What it has in common with a worker (making agents, order, interventions) is in `catalog`, `handling` and
+`interventions`. Read next: `agentlab.core.journal`, then `agentlab.wire`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from . import journal as j
+from .agents import Agent
+from .cancellation import CancellationToken
+from .catalog import Catalog, close_agents
+from .clock import LamportClock
+from .contexts import MessageContext, MessageHandlerContext
+from .exceptions import DeadlineExceededError, UndeliverableException, agent_not_found
+from .handling import Deliveries, run_handler
+from .ids import AgentId, AgentMetadata, AgentType
+from .interventions import InterventionHandler, Interventions
+from .runtime import RUNTIME_DEFAULT, AgentRuntime
+from .serialization import MessageSerializer, SerializationRegistry, message_type_name
+from .subscriptions import Subscription, SubscriptionTable
+from .topics import TopicId
+
+logger = logging.getLogger("agentlab.core")
+
+T = TypeVar("T", bound=Agent)
+
+PROCESS = "standalone"
+"""The name of this runtime's only lane in the journal."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """A direct message in the queue."""
+
+    message: Any
+    recipient: AgentId
+    context: MessageContext
+    reply: asyncio.Future[Any]
+    cause: str
+
+
+@dataclass(slots=True)
+class _Event:
+    """A published message in the queue."""
+
+    message: Any
+    context: MessageContext
+    cause: str
+    open: int = 0
+    """Handlers that have not ended yet."""
+
+
+@dataclass(slots=True)
+class _Reply:
+    """A reply in the queue."""
+
+    message: Any
+    request: _Request
+
+
+class SingleThreadedAgentRuntime(AgentRuntime):
+    """The standalone runtime: a queue of messages and the agents that handle them, in one process.
+
+    `intervention_handlers` see every message. With ``ignore_unhandled_exceptions=False`` an exception of an event's
+    handler comes out of `process_next` and `stop_when_idle`. `default_deadline_s` is how long a direct message waits
+    for its reply (None: for ever). A `journal` records what happens, for the timeline.
+    """
+
+    def __init__(
+        self,
+        *,
+        intervention_handlers: Sequence[InterventionHandler] | None = None,
+        ignore_unhandled_exceptions: bool = True,
+        default_deadline_s: float | None = None,
+        journal: j.Journal | None = None,
+    ) -> None:
+        self._interventions = Interventions(intervention_handlers)
+        self._ignore_unhandled_exceptions = ignore_unhandled_exceptions
+        self._default_deadline_s = default_deadline_s
+        self.journal = journal
+        """What happened to every message, if it was asked for."""
+        self._clock = LamportClock()
+        self._catalog = Catalog(self)
+        self._deliveries = Deliveries(self._catalog)
+        self._subscriptions = SubscriptionTable()
+        self._serializers = SerializationRegistry()
+        self._queue: deque[_Request | _Event | _Reply] = deque()
+        self._arrived = asyncio.Event()
+        self._unfinished = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failure: BaseException | None = None
+        self._open_requests: set[asyncio.Future[Any]] = set()
+        self._running: asyncio.Task[None] | None = None
+
+    # Sending
+
+    async def send_message(
+        self,
+        message: Any,
+        recipient: AgentId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+        deadline_s: float | None = RUNTIME_DEFAULT,
+    ) -> Any:
+        """Send a direct message and return the reply; the handler's exception is raised here.
+
+        Raises AgentNotFoundError for an unknown type, DeadlineExceededError, MessageDroppedException,
+        UndeliverableException when the runtime stops first, and asyncio.CancelledError when the token is cancelled.
+        """
+        if recipient.type not in self._catalog:
+            raise agent_not_found(recipient.type, self._catalog.types)
+        if deadline_s is RUNTIME_DEFAULT:
+            deadline_s = self._default_deadline_s
+        receivers_token = CancellationToken()
+        context = MessageContext(sender, None, True, receivers_token, message_id or str(uuid.uuid4()))
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._open_requests.add(reply)
+        reply.add_done_callback(self._open_requests.discard)
+        if cancellation_token is not None:
+            cancellation_token.watch(reply, receivers_token.cancel)
+            cancellation_token.link_future(reply)
+        self._put(_Request(message, recipient, context, reply, MessageHandlerContext.message_id()))
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await reply
+        except TimeoutError:
+            if reply.done() and not reply.cancelled():
+                raise  # the handler's own
+            receivers_token.cancel()
+            raise DeadlineExceededError(f"{recipient} did not answer within {deadline_s} s.") from None
+        except asyncio.CancelledError:
+            receivers_token.cancel()
+            raise
+        finally:
+            if cancellation_token is not None:
+                cancellation_token.forget(reply)
+
+    async def publish_message(
+        self,
+        message: Any,
+        topic_id: TopicId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Publish a message to all agents subscribed to the topic, except the sender."""
+        token = cancellation_token or CancellationToken()
+        context = MessageContext(sender, topic_id, False, token, message_id or str(uuid.uuid4()))
+        self._put(_Event(message, context, MessageHandlerContext.message_id()))
+
+    def _put(self, item: _Request | _Event | _Reply) -> None:
+        self._unfinished += 1
+        self._idle.clear()
+        self._queue.append(item)
+        self._arrived.set()
+        self._record(j.SENT, item)
+
+    def _finished(self) -> None:
+        self._unfinished -= 1
+        if self._unfinished == 0:
+            self._idle.set()
+
+    # Processing
+
+    @property
+    def unprocessed_messages_count(self) -> int:
+        """How many messages wait in the queue."""
+        return len(self._queue)
+
+    async def process_next(self) -> None:
+        """Take one message off the queue, waiting for one if need be, and start its handling.
+
+        Raises what an event's handler raised since, unless unhandled exceptions are ignored.
+        """
+        while not self._queue and self._failure is None:
+            self._arrived.clear()
+            await self._arrived.wait()
+        self._raise_failure()
+        item = self._queue.popleft()
+        match item:
+            case _Request():
+                await self._start_request(item)
+            case _Event():
+                await self._start_event(item)
+            case _Reply():
+                await self._end_request(item)
+        await asyncio.sleep(0)  # let what was started begin
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    async def _start_request(self, item: _Request) -> None:
+        try:
+            if self._interventions:
+                item.message = await self._interventions.on_send(item.message, item.context, item.recipient)
+        except BaseException as error:
+            self._fail_request(item, error, j.DROPPED)
+            return
+
+        async def handle(agent: Agent) -> None:
+            self._record(j.STARTED, item, item.recipient)
+            try:
+                value = await run_handler(agent, item.message, item.context)
+            except BaseException as error:
+                self._fail_request(item, error, j.FAILED)
+                return
+            self._record(j.UNHANDLED if item.context.unhandled else j.HANDLED, item, item.recipient)
+            self._put(_Reply(value, item))
+            self._finished()
+
+        self._record(j.RECEIVED, item, item.recipient)
+        self._deliveries.deliver(item.recipient, handle, lambda error: self._fail_request(item, error, j.FAILED))
+
+    def _fail_request(self, item: _Request, error: BaseException, what: str) -> None:
+        self._record(what, item, item.recipient, f"{type(error).__name__}: {error}")
+        if not item.reply.done():
+            if isinstance(error, asyncio.CancelledError):
+                item.reply.cancel()
+            else:
+                item.reply.set_exception(error)
+        self._finished()
+
+    async def _end_request(self, item: _Reply) -> None:
+        request = item.request
+        try:
+            value = item.message
+            if self._interventions:
+                value = await self._interventions.on_response(value, request.recipient, request.context.sender)
+        except BaseException as error:
+            if not request.reply.done():
+                request.reply.set_exception(error)
+            self._record(j.DROPPED, item, None, f"{type(error).__name__}: {error}")
+        else:
+            self._record(j.RECEIVED, item)
+            if not request.reply.done():
+                request.reply.set_result(value)
+        self._finished()
+
+    async def _start_event(self, item: _Event) -> None:
+        try:
+            if self._interventions:
+                item.message = await self._interventions.on_publish(item.message, item.context)
+        except BaseException as error:
+            logger.error("An intervention handler stopped a published message: %s", error)
+            self._record(j.DROPPED, item, None, f"{type(error).__name__}: {error}")
+            self._finished()
+            return
+        context = item.context
+        assert context.topic_id is not None
+        recipients = [a for a in self._subscriptions.recipients(context.topic_id) if a != context.sender]
+        item.open = len(recipients) + 1
+        for recipient in recipients:
+            self._deliver_event(item, recipient)
+        self._end_copy(item)
+
+    def _deliver_event(self, item: _Event, recipient: AgentId) -> None:
+        sent = item.context
+        context = MessageContext(sent.sender, sent.topic_id, False, sent.cancellation_token, sent.message_id)
+
+        async def handle(agent: Agent) -> None:
+            self._record(j.STARTED, item, recipient)
+            try:
+                await run_handler(agent, item.message, context)
+            except BaseException as error:
+                failed(error)
+                return
+            self._record(j.UNHANDLED if context.unhandled else j.HANDLED, item, recipient)
+            self._end_copy(item)
+
+        def failed(error: BaseException) -> None:
+            logger.error("Error processing publish message for %s", recipient, exc_info=error)
+            self._record(j.FAILED, item, recipient, f"{type(error).__name__}: {error}")
+            if not self._ignore_unhandled_exceptions:
+                self._failure = error
+                self._arrived.set()
+            self._end_copy(item)
+
+        self._record(j.RECEIVED, item, recipient)
+        self._deliveries.deliver(recipient, handle, failed)
+
+    def _end_copy(self, item: _Event) -> None:
+        item.open -= 1
+        if item.open == 0:
+            self._finished()
+
+    # Running
+
+    def start(self) -> None:
+        """Start processing messages in the background. Raises RuntimeError when already started."""
+        if self._running is not None:
+            raise RuntimeError("Runtime is already started.")
+        self._running = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await self.process_next()
+
+    async def stop(self) -> None:
+        """Stop at once. Direct messages still without a reply end with UndeliverableException.
+
+        Raises RuntimeError when not started.
+        """
+        await self._stop()
+
+    async def stop_when_idle(self) -> None:
+        """Stop when the queue is empty and no handler runs. Raises RuntimeError when not started."""
+        await self._until(self._idle.wait())
+        await self._stop()
+
+    async def stop_when(self, condition: Callable[[], bool], check_period: float = 0.05) -> None:
+        """Stop when `condition()` holds; it is asked every `check_period` seconds. Raises RuntimeError when not
+        started."""
+
+        async def holds() -> None:
+            while not condition():
+                await asyncio.sleep(check_period)
+
+        await self._until(holds())
+        await self._stop()
+
+    async def _until(self, wanted: Awaitable[Any]) -> None:
+        """Wait for `wanted`, or for the background processing to fail."""
+        task = asyncio.ensure_future(wanted)
+        try:
+            running = self._require_running()
+            await asyncio.wait({task, running}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            task.cancel()
+
+    def _require_running(self) -> asyncio.Task[None]:
+        if self._running is None:
+            raise RuntimeError("Runtime is not started.")
+        return self._running
+
+    async def _stop(self) -> None:
+        running, self._running = self._require_running(), None
+        running.cancel()
+        result = (await asyncio.gather(running, return_exceptions=True))[0]
+        await self._deliveries.cancel_all()
+        self._queue.clear()
+        self._unfinished = 0
+        self._idle.set()
+        for reply in list(self._open_requests):
+            if not reply.done():
+                reply.set_exception(UndeliverableException("The runtime was stopped before there was a reply."))
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result
+        self._raise_failure()
+
+    async def close(self) -> None:
+        """Stop, if started, and close every agent."""
+        if self._running is not None:
+            await self._stop()
+        await self._catalog.close()
+
+    # Agents
+
+    async def register_factory(
+        self,
+        type: str | AgentType,
+        agent_factory: Callable[[], T | Awaitable[T]],
+        *,
+        expected_class: type[T] | None = None,
+    ) -> AgentType:
+        """Register how agents of a type are made. Raises ValueError when the type is taken."""
+        agent_type = type if isinstance(type, AgentType) else AgentType(type)
+        self._catalog.add_factory(agent_type.type, agent_factory, expected_class)
+        return agent_type
+
+    async def register_agent_instance(self, agent_instance: Agent, agent_id: AgentId) -> AgentId:
+        """Register one ready-made agent. Raises ValueError; see `AgentRuntime.register_agent_instance`."""
+        self._catalog.add_instance(agent_instance, agent_id)
+        try:
+            await agent_instance.bind_id_and_runtime(agent_id, self)
+        except BaseException:
+            self._catalog.remove_instance(agent_id)
+            raise
+        return agent_id
+
+    async def unregister(self, type: str | AgentType) -> None:
+        """Give up an agent type. Raises LookupError for an unknown one."""
+        agent_type = str(type)
+        agents = self._catalog.remove(agent_type)
+        for subscription in self._subscriptions:
+            if getattr(subscription, "agent_type", None) == agent_type:
+                self._subscriptions.remove(subscription.id)
+        await close_agents(agents)
+
+    async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
+        """The agent's own object. Raises LookupError for an unknown type, TypeError for another class."""
+        instance: T = await self._catalog.instance(id, type)
+        return instance
+
+    async def get(
+        self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
+    ) -> AgentId:
+        """The id of an agent; with ``lazy=False`` the agent is made now if it was not yet."""
+        return await self._catalog.get(id_or_type, key, lazy)
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """The states of all agents made so far, by agent id as text."""
+        return await self._catalog.save_state()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Give agents the states that `save_state` returned. Unknown types are left out."""
+        await self._catalog.load_state(state)
+
+    async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
+        """What the agent tells about itself. Raises LookupError for an unknown type."""
+        return await self._catalog.metadata(agent)
+
+    async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
+        """The agent's state. Raises LookupError for an unknown type."""
+        return await (await self._catalog.agent(agent)).save_state()
+
+    async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
+        """Give the agent a state. Raises LookupError for an unknown type."""
+        await (await self._catalog.agent(agent)).load_state(state)
+
+    async def add_subscription(self, subscription: Subscription) -> None:
+        """Raises ValueError when an equal one is there."""
+        self._subscriptions.add(subscription)
+
+    async def remove_subscription(self, id: str) -> None:
+        """Raises ValueError for an unknown id."""
+        self._subscriptions.remove(id)
+
+    def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
+        """Kept for the protocol's sake: inside one process messages are handed over as they are."""
+        self._serializers.add_serializer(serializer)
+
+    # The journal
+
+    def _record(
+        self, what: str, item: _Request | _Event | _Reply, recipient: AgentId | None = None, detail: str = ""
+    ) -> None:
+        if self.journal is None:
+            return
+        cause, topic = "", ""
+        sender: AgentId | None
+        receiver: AgentId | None
+        match item:
+            case _Request():
+                kind, context, cause = j.REQUEST, item.context, item.cause
+                sender, receiver = context.sender, item.recipient
+            case _Reply():
+                kind, context = j.RESPONSE, item.request.context
+                sender, receiver, cause = item.request.recipient, context.sender, context.message_id
+            case _Event():
+                kind, context, cause = j.EVENT, item.context, item.cause
+                sender, receiver, topic = context.sender, recipient, str(context.topic_id)
+        self.journal.append(
+            what,
+            kind,
+            context.message_id,
+            cause,
+            "" if sender is None else str(sender),
+            "" if receiver is None else str(receiver),
+            topic,
+            PROCESS,
+            message_type_name(item.message),
+            0,  # nothing was serialized
+            time.time_ns(),
+            self._clock.tick(),
+            detail,
+        )
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._running is None else "running"
+        return f"<SingleThreadedAgentRuntime {state}, {len(self._catalog.types)} agent types>"
