@@ -1,0 +1,1 @@
+"""Made from ``protos/`` by ``python -m agentlab.wire.generate``; do not edit."""

@@ -1,0 +1,293 @@
+from . import agent_worker_pb2 as _agent_worker_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Frame(_message.Message):
+    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
+    PARCELS_FIELD_NUMBER: _ClassVar[int]
+    CANCELS_FIELD_NUMBER: _ClassVar[int]
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    welcome: Welcome
+    parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
+    cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
+    reports: Reports
+    clock: ClockSample
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("name", "pid", "machine", "resume_token", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    pid: int
+    machine: str
+    resume_token: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., pid: _Optional[int] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class Welcome(_message.Message):
+    __slots__ = ("name", "machine", "resume_token", "max_message_bytes", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    machine: str
+    resume_token: str
+    max_message_bytes: int
+    version: str
+    def __init__(self, name: _Optional[str] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
+
+class Parcel(_message.Message):
+    __slots__ = ("message", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "recipients", "delivery_ids")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_IDS_FIELD_NUMBER: _ClassVar[int]
+    message: _agent_worker_pb2.Message
+    delivery_id: int
+    sent_ns: int
+    lamport: int
+    message_id: str
+    cause: str
+    deadline_s: float
+    recipients: _containers.RepeatedCompositeFieldContainer[_agent_worker_pb2.AgentId]
+    delivery_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, message: _Optional[_Union[_agent_worker_pb2.Message, _Mapping]] = ..., delivery_id: _Optional[int] = ..., sent_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., deadline_s: _Optional[float] = ..., recipients: _Optional[_Iterable[_Union[_agent_worker_pb2.AgentId, _Mapping]]] = ..., delivery_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Cancel(_message.Message):
+    __slots__ = ("request_id", "reason")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    reason: str
+    def __init__(self, request_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Reports(_message.Message):
+    __slots__ = ("delivery_id", "what", "time_ns", "lamport", "details")
+    class What(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNKNOWN: _ClassVar[Reports.What]
+        RECEIVED: _ClassVar[Reports.What]
+        STARTED: _ClassVar[Reports.What]
+        HANDLED: _ClassVar[Reports.What]
+        UNHANDLED: _ClassVar[Reports.What]
+        FAILED: _ClassVar[Reports.What]
+        DROPPED: _ClassVar[Reports.What]
+    UNKNOWN: Reports.What
+    RECEIVED: Reports.What
+    STARTED: Reports.What
+    HANDLED: Reports.What
+    UNHANDLED: Reports.What
+    FAILED: Reports.What
+    DROPPED: Reports.What
+    class DetailsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: ReportDetail
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[ReportDetail, _Mapping]] = ...) -> None: ...
+    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    delivery_id: _containers.RepeatedScalarFieldContainer[int]
+    what: _containers.RepeatedScalarFieldContainer[Reports.What]
+    time_ns: _containers.RepeatedScalarFieldContainer[int]
+    lamport: _containers.RepeatedScalarFieldContainer[int]
+    details: _containers.MessageMap[int, ReportDetail]
+    def __init__(self, delivery_id: _Optional[_Iterable[int]] = ..., what: _Optional[_Iterable[_Union[Reports.What, str]]] = ..., time_ns: _Optional[_Iterable[int]] = ..., lamport: _Optional[_Iterable[int]] = ..., details: _Optional[_Mapping[int, ReportDetail]] = ...) -> None: ...
+
+class ReportDetail(_message.Message):
+    __slots__ = ("text", "traceback")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TRACEBACK_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    traceback: str
+    def __init__(self, text: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
+
+class ClockSample(_message.Message):
+    __slots__ = ("worker_sent_ns", "host_received_ns", "host_sent_ns")
+    WORKER_SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    HOST_RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    HOST_SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    worker_sent_ns: int
+    host_received_ns: int
+    host_sent_ns: int
+    def __init__(self, worker_sent_ns: _Optional[int] = ..., host_received_ns: _Optional[int] = ..., host_sent_ns: _Optional[int] = ...) -> None: ...
+
+class WithdrawAgentRequest(_message.Message):
+    __slots__ = ("type",)
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    def __init__(self, type: _Optional[str] = ...) -> None: ...
+
+class WithdrawAgentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("after", "follow")
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    after: int
+    follow: bool
+    def __init__(self, after: _Optional[int] = ..., follow: bool = ...) -> None: ...
+
+class JournalEvent(_message.Message):
+    __slots__ = ("seq", "what", "kind", "message_id", "cause", "sender", "recipient", "topic", "process", "type", "size", "time_ns", "lamport", "detail", "trace")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    what: str
+    kind: str
+    message_id: str
+    cause: str
+    sender: str
+    recipient: str
+    topic: str
+    process: str
+    type: str
+    size: int
+    time_ns: int
+    lamport: int
+    detail: str
+    trace: str
+    def __init__(self, seq: _Optional[int] = ..., what: _Optional[str] = ..., kind: _Optional[str] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., topic: _Optional[str] = ..., process: _Optional[str] = ..., type: _Optional[str] = ..., size: _Optional[int] = ..., time_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[str] = ..., trace: _Optional[str] = ...) -> None: ...
+
+class JournalBatch(_message.Message):
+    __slots__ = ("events", "missed", "journal")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    MISSED_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[JournalEvent]
+    missed: int
+    journal: str
+    def __init__(self, events: _Optional[_Iterable[_Union[JournalEvent, _Mapping]]] = ..., missed: _Optional[int] = ..., journal: _Optional[str] = ...) -> None: ...
+
+class SnapshotRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SnapshotResponse(_message.Message):
+    __slots__ = ("workers", "sessions", "journal_seq", "journal_let_go", "counters")
+    class Worker(_message.Message):
+        __slots__ = ("name", "client_id", "pid", "address", "reports", "queued", "types", "subscriptions")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+        PID_FIELD_NUMBER: _ClassVar[int]
+        ADDRESS_FIELD_NUMBER: _ClassVar[int]
+        REPORTS_FIELD_NUMBER: _ClassVar[int]
+        QUEUED_FIELD_NUMBER: _ClassVar[int]
+        TYPES_FIELD_NUMBER: _ClassVar[int]
+        SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        client_id: str
+        pid: int
+        address: str
+        reports: bool
+        queued: int
+        types: _containers.RepeatedScalarFieldContainer[str]
+        subscriptions: _containers.RepeatedCompositeFieldContainer[_agent_worker_pb2.Subscription]
+        def __init__(self, name: _Optional[str] = ..., client_id: _Optional[str] = ..., pid: _Optional[int] = ..., address: _Optional[str] = ..., reports: bool = ..., queued: _Optional[int] = ..., types: _Optional[_Iterable[str]] = ..., subscriptions: _Optional[_Iterable[_Union[_agent_worker_pb2.Subscription, _Mapping]]] = ...) -> None: ...
+    class Session(_message.Message):
+        __slots__ = ("id", "message_id", "sender", "sender_worker", "target", "target_worker", "type", "age_s", "remaining_s")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+        SENDER_FIELD_NUMBER: _ClassVar[int]
+        SENDER_WORKER_FIELD_NUMBER: _ClassVar[int]
+        TARGET_FIELD_NUMBER: _ClassVar[int]
+        TARGET_WORKER_FIELD_NUMBER: _ClassVar[int]
+        TYPE_FIELD_NUMBER: _ClassVar[int]
+        AGE_S_FIELD_NUMBER: _ClassVar[int]
+        REMAINING_S_FIELD_NUMBER: _ClassVar[int]
+        id: str
+        message_id: str
+        sender: str
+        sender_worker: str
+        target: str
+        target_worker: str
+        type: str
+        age_s: float
+        remaining_s: float
+        def __init__(self, id: _Optional[str] = ..., message_id: _Optional[str] = ..., sender: _Optional[str] = ..., sender_worker: _Optional[str] = ..., target: _Optional[str] = ..., target_worker: _Optional[str] = ..., type: _Optional[str] = ..., age_s: _Optional[float] = ..., remaining_s: _Optional[float] = ...) -> None: ...
+    class CountersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_SEQ_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_LET_GO_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    workers: _containers.RepeatedCompositeFieldContainer[SnapshotResponse.Worker]
+    sessions: _containers.RepeatedCompositeFieldContainer[SnapshotResponse.Session]
+    journal_seq: int
+    journal_let_go: int
+    counters: _containers.ScalarMap[str, int]
+    def __init__(self, workers: _Optional[_Iterable[_Union[SnapshotResponse.Worker, _Mapping]]] = ..., sessions: _Optional[_Iterable[_Union[SnapshotResponse.Session, _Mapping]]] = ..., journal_seq: _Optional[int] = ..., journal_let_go: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class NoteProcessRequest(_message.Message):
+    __slots__ = ("process", "what", "detail")
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    process: str
+    what: str
+    detail: str
+    def __init__(self, process: _Optional[str] = ..., what: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class NoteProcessResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MetadataRequest(_message.Message):
+    __slots__ = ("agent_id",)
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    agent_id: _agent_worker_pb2.AgentId
+    def __init__(self, agent_id: _Optional[_Union[_agent_worker_pb2.AgentId, _Mapping]] = ...) -> None: ...
+
+class MetadataResponse(_message.Message):
+    __slots__ = ("description", "error")
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    error: str
+    def __init__(self, description: _Optional[str] = ..., error: _Optional[str] = ...) -> None: ...
