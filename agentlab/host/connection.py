@@ -1,0 +1,152 @@
+"""The host's side of one worker: what waits for it, and what it has that nobody heard of since.
+
+Pure: no gRPC, no asyncio. Read next: `agentlab.host.sessions`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ..wire.codec import encode_cancel, encode_parcel, encode_plain
+from ..wire.parcels import Cancel, Parcel
+
+if TYPE_CHECKING:
+    from .sessions import Session
+
+FRAME_BYTES: Final = 256 * 1024
+"""A frame is closed when it holds this much: enough to make gRPC's cost per frame small, little enough that the first
+message in it does not wait long for the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one worker may cost the host; beyond it, messages are refused or dropped, and counted."""
+
+    max_message_bytes: int = 4 * 1024 * 1024 - 64 * 1024
+    """The largest payload. With its envelope it still fits into the 4 MiB that gRPC, and so AutoGen, takes by
+    default."""
+    queue_messages: int = 10_000
+    """Messages that may wait for a worker that does not read them."""
+    queue_bytes: int = 64 * 1024 * 1024
+    """Bytes that may wait for a worker that does not read them."""
+    outstanding: int = 100_000
+    """Copies that a worker may have without having said what became of them."""
+
+
+class Copy(NamedTuple):
+    """A message copy, as the journal names it: fields of `agentlab.core.journal.JournalEvent`."""
+
+    kind: str
+    message_id: str
+    cause: str
+    sender: str
+    recipient: str
+    topic: str
+    type: str
+    size: int
+
+
+class Delivery:
+    """A delivery: one copy on its way to one worker."""
+
+    __slots__ = ("copy", "id", "left_ns")
+
+    def __init__(self, id: int, copy: Copy) -> None:
+        self.id = id
+        self.copy = copy
+        self.left_ns = 0
+        """When the host wrote it to the stream; 0 while it waits."""
+
+
+class _Item(NamedTuple):
+    data: bytes
+    deliveries: tuple[Delivery, ...]
+
+
+class Connection:
+    """A connection: one worker's stream, as the host's decisions see it.
+
+    `reports` says whether the worker speaks agentlab's link; if not, it gets AutoGen's plain messages, and nothing is
+    known of a copy after it left. `wake` is called when there is something to write, or the connection was closed.
+    """
+
+    def __init__(
+        self,
+        client_id: str,
+        name: str,
+        limits: Limits,
+        *,
+        reports: bool,
+        pid: int = 0,
+        address: str = "",
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.client_id = client_id
+        self.name = name
+        self.limits = limits
+        self.reports = reports
+        self.pid = pid
+        self.address = address
+        self.wake = wake
+        self.closed = ""
+        """Why the host closed it; empty while it is open."""
+        self.resume_token = secrets.token_hex(16)
+        self.asked: dict[str, Session] = {}
+        """The open sessions that this worker's agents wait in, by its own request id."""
+        self.asked_of: dict[str, Session] = {}
+        """The open sessions that this worker's agents should answer, by session id."""
+        self.outstanding: dict[int, Delivery] = {}
+        """The copies it was sent, or that wait, of which nobody heard since."""
+        self._queue: deque[_Item] = deque()
+        self._queued_bytes = 0
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+        return len(self._queue)
+
+    def has_room(self) -> bool:
+        """Whether one more message may wait."""
+        limits = self.limits
+        return (
+            len(self._queue) < limits.queue_messages
+            and self._queued_bytes < limits.queue_bytes
+            and len(self.outstanding) < limits.outstanding
+        )
+
+    def put(self, parcel: Parcel, *deliveries: Delivery) -> None:
+        """Queue a message. A reply is queued even when there is no room: its receiver asked for it."""
+        for delivery in deliveries:
+            self.outstanding[delivery.id] = delivery
+        self._put(_Item(encode_parcel(parcel) if self.reports else encode_plain(parcel), deliveries))
+
+    def put_cancel(self, cancel: Cancel) -> None:
+        """Queue a cancellation; a plain worker has no way to hear of it."""
+        if self.reports:
+            self._put(_Item(encode_cancel(cancel), ()))
+
+    def _put(self, item: _Item) -> None:
+        self._queue.append(item)
+        self._queued_bytes += len(item.data)
+        self.wake()
+
+    def take(self) -> tuple[list[bytes], list[Delivery]]:
+        """Take what should be written next: pieces for one frame, or one plain message; and whose copies they are."""
+        pieces: list[bytes] = []
+        deliveries: list[Delivery] = []
+        size = 0
+        while self._queue and (not pieces or (self.reports and size + len(self._queue[0].data) <= FRAME_BYTES)):
+            item = self._queue.popleft()
+            pieces.append(item.data)
+            deliveries.extend(item.deliveries)
+            size += len(item.data)
+        self._queued_bytes -= size
+        return pieces, deliveries
+
+    def close(self, reason: str) -> None:
+        """End the stream from the host's side."""
+        self.closed = self.closed or reason
+        self.wake()

@@ -1,0 +1,376 @@
+"""The host's decisions: what becomes of every message, and of every request when a process is lost.
+
+Pure: no gRPC, no asyncio. What happens comes in as plain calls; what should be written goes into the connections'
+queues; all of it into the journal. Read next: `agentlab.host.service`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+
+from ..core import journal as j
+from ..core.clock import LamportClock
+from ..core.exceptions import agent_not_found
+from ..core.ids import AgentId
+from ..core.journal import Journal
+from ..core.subscriptions import Subscription
+from ..wire.calls import SessionInfo, Snapshot, WorkerInfo
+from ..wire.parcels import Cancel, Event, Failure, Parcel, Report, Request, Response
+from .connection import Connection, Copy, Delivery, Limits
+from .directory import Directory
+from .sessions import Session, Sessions
+
+
+def _text(agent: AgentId | None) -> str:
+    return "" if agent is None else str(agent)
+
+
+class Router:
+    """A router: takes what the workers send, and decides where each message goes.
+
+    `default_deadline_s` ends the requests of workers that state no deadline of their own (AutoGen's never do).
+    `now_ns` (since the epoch) and `now_s` (monotonic) are the clocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        journal: Journal | None = None,
+        default_deadline_s: float | None = 60.0,
+        now_ns: Callable[[], int] = time.time_ns,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.journal = journal if journal is not None else Journal()
+        self.directory = Directory()
+        self.sessions = Sessions()
+        self.connections: dict[str, Connection] = {}
+        """The connected workers, by client id."""
+        self.counters: Counter[str] = Counter()
+        """How many messages were refused or dropped, by reason."""
+        self._default_deadline_s = default_deadline_s
+        self._clock = LamportClock()
+        self._now_ns = now_ns
+        self._now_s = now_s
+        self._delivery_ids = count(1)
+
+    # Workers
+
+    def connect(
+        self,
+        client_id: str,
+        name: str,
+        *,
+        reports: bool,
+        pid: int = 0,
+        address: str = "",
+        resume_token: str = "",
+        wake: Callable[[], None] = lambda: None,
+    ) -> Connection:
+        """A worker's stream opened. With the `resume_token` of an earlier connection, it takes that one's place.
+
+        Raises ValueError when a connected worker has this client id.
+        """
+        if client_id in self.connections:
+            raise ValueError(f"The client id {client_id!r} is in use by a connected worker.")
+        if resume_token:
+            for earlier in list(self.connections.values()):
+                if earlier.resume_token == resume_token:
+                    self.disconnect(earlier, "its worker connected again")
+        taken = {connection.name for connection in self.connections.values()} | {j.HOST}
+        base = name or f"worker-{client_id[:8]}"
+        lane = next(text for n in count(1) if (text := base if n == 1 else f"{base}-{n}") not in taken)
+        connection = Connection(client_id, lane, self.limits, reports=reports, pid=pid, address=address, wake=wake)
+        self.connections[client_id] = connection
+        self.note(lane, j.JOINED, f"pid {pid}" if pid else "")
+        for why in self.directory.connect(client_id):
+            self.note(lane, j.REFUSED, why)
+        for agent_type in self.directory.types_of(client_id):
+            self.note(lane, j.ADVERTISED, type=agent_type)
+        return connection
+
+    def disconnect(self, connection: Connection, reason: str) -> None:
+        """A worker's stream ended. All that depended on it ends too; doing it twice does nothing."""
+        if self.connections.get(connection.client_id) is not connection:
+            return
+        del self.connections[connection.client_id]
+        connection.close(reason)
+        self.directory.disconnect(connection.client_id)
+        self.note(connection.name, j.GONE, reason)
+        for session in list(connection.asked_of.values()):
+            text = f"The worker {connection.name} was lost ({reason}) before {session.copy.recipient} answered."
+            connection.outstanding.pop(session.delivery.id, None)
+            self._end_with_error(session, "WorkerLostError", text, j.LOST)
+        for session in list(connection.asked.values()):
+            self.sessions.end(session)
+            session.target.put_cancel(Cancel(session.id, f"the sender's worker {connection.name} was lost"))
+        for delivery in connection.outstanding.values():
+            if connection.reports or not delivery.left_ns:
+                self._record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
+        connection.outstanding.clear()
+
+    def register(self, client_id: str, agent_type: str) -> None:
+        """A worker advertises a type. Raises ValueError."""
+        if self.directory.register(client_id, agent_type):
+            self.note(self.connections[client_id].name, j.ADVERTISED, type=agent_type)
+
+    def withdraw(self, client_id: str, agent_type: str) -> None:
+        """A worker gives up a type. Raises ValueError."""
+        self.directory.withdraw(client_id, agent_type)
+        self.note(self.connections[client_id].name, j.WITHDRAWN, type=agent_type)
+
+    def subscribe(self, client_id: str, subscription: Subscription) -> None:
+        """Raises ValueError when an equal one exists."""
+        self.directory.subscribe(client_id, subscription)
+
+    def unsubscribe(self, client_id: str, id: str) -> None:
+        """Raises ValueError for an unknown id, PermissionError for another worker's subscription."""
+        self.directory.unsubscribe(client_id, id)
+
+    # Messages
+
+    def receive(self, source: Connection, parcel: Parcel) -> None:
+        """A worker sent a message."""
+        if isinstance(parcel, Request):
+            self._request(source, parcel)
+        elif isinstance(parcel, Response):
+            self._response(source, parcel)
+        else:
+            self._event(source, parcel)
+
+    def reject(self, source: Connection, request_id: str, why: str) -> None:
+        """A worker sent something illegal. If it was a request, its sender is told."""
+        self.counters["illegal"] += 1
+        self.note(source.name, j.REFUSED, why)
+        if request_id:
+            source.put(Response(request_id, failure=Failure("UndeliverableException", why)))
+
+    def _request(self, source: Connection, request: Request) -> None:
+        payload = request.payload
+        message_id = request.message_id or f"{source.name}:{request.request_id}"
+        sender, target_text, size = _text(request.sender), str(request.target), len(payload.data)
+        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", payload.type, size)
+        self._arrived(source, copy, request.sent_ns, request.lamport)
+        if size > self.limits.max_message_bytes:
+            return self._refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
+        holder = self.directory.holder(request.target.type)
+        if holder is None:
+            text = str(agent_not_found(request.target.type, self.directory.types))
+            return self._refuse(source, request, copy, "AgentNotFoundError", text)
+        target = self.connections[holder]
+        if not target.has_room():
+            text = f"{len(target)} messages already wait at the host for {target.name}, the worker of {target_text}."
+            return self._refuse(source, request, copy, "QueueFullError", text)
+        delivery = Delivery(next(self._delivery_ids), copy)
+        now_s = self._now_s()
+        allowed_s = self._default_deadline_s if request.deadline_s is None else request.deadline_s
+        deadline_s = None if allowed_s is None or math.isinf(allowed_s) else now_s + allowed_s
+        try:
+            session = self.sessions.open(source, request.request_id, target, delivery, now_s, deadline_s)
+        except ValueError as error:
+            # No error goes back: its request id names the other, honest request.
+            self.counters["request id in use"] += 1
+            return self._record(j.DROPPED, copy, str(error))
+        request.request_id = session.id
+        request.message_id = message_id
+        request.deadline_s = allowed_s
+        request.delivery_id = delivery.id
+        request.lamport = self._clock.tick()
+        target.put(request, delivery)
+        return None
+
+    def _response(self, source: Connection, response: Response) -> None:
+        session = source.asked_of.get(response.request_id)
+        payload, failure = response.payload, response.failure
+        request = session.copy if session is not None else self.sessions.ended(response.request_id)
+        if request is None:
+            self.counters["unasked reply"] += 1
+            return self.note(source.name, j.REFUSED, f"a reply to {response.request_id!r:.100}, which nobody asked for")
+        copy = Copy(
+            j.RESPONSE, request.message_id, request.message_id, request.recipient, request.sender, "",
+            failure.kind if failure is not None else payload.type or "None", len(payload.data),
+        )  # fmt: skip
+        self._arrived(source, copy, response.sent_ns, response.lamport)
+        if session is None:
+            self.counters["late reply"] += 1
+            return self._record(j.DROPPED, copy, "late: its request had already ended")
+        if not source.reports:  # the only word we get of what became of the request
+            source.outstanding.pop(session.delivery.id, None)
+            what = j.HANDLED if failure is None else j.FAILED
+            self._record(what, request, failure.text if failure else "", process=source.name)
+        if len(payload.data) > self.limits.max_message_bytes:
+            text = f"The reply of {request.recipient} is too large. {self._too_large(len(payload.data))}"
+            self._record(j.DROPPED, copy, text)
+            response.payload, response.failure = type(payload)("", "", b""), Failure("PayloadTooLargeError", text)
+        self.sessions.end(session)
+        self._answer(session, response, copy)
+        return None
+
+    def _answer(self, session: Session, response: Response, copy: Copy) -> None:
+        delivery = Delivery(next(self._delivery_ids), copy)
+        response.request_id = session.request_id
+        response.delivery_id = delivery.id
+        response.lamport = self._clock.tick()
+        session.sender.put(response, delivery)
+
+    def _event(self, source: Connection, event: Event) -> None:
+        payload = event.payload
+        message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
+        topic, sender = str(event.topic), _text(event.sender)
+        copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, payload.type, len(payload.data))
+        self._arrived(source, copy, event.sent_ns, event.lamport)
+        if len(payload.data) > self.limits.max_message_bytes:
+            return self._drop(copy, "too large", self._too_large(len(payload.data)))
+        recipients = [agent for agent in self.directory.recipients(event.topic) if agent != event.sender]
+        if not recipients:
+            return self._drop(copy, "no subscriber", f"nobody subscribes to {topic}")
+        by_worker: dict[str, list[tuple[AgentId, int]]] = {}
+        deliveries: dict[str, list[Delivery]] = {}
+        for agent in recipients:
+            own = copy._replace(recipient=str(agent))
+            holder = self.directory.holder(agent.type)
+            if holder is None:
+                self._drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
+            elif not self.connections[holder].has_room():
+                name = self.connections[holder].name
+                self._drop(own, "queue full", f"too many messages already wait at the host for the worker {name}")
+            else:
+                delivery = Delivery(next(self._delivery_ids), own)
+                by_worker.setdefault(holder, []).append((agent, delivery.id))
+                deliveries.setdefault(holder, []).append(delivery)
+        event.message_id = message_id
+        event.lamport = self._clock.tick()
+        for holder, receivers in by_worker.items():
+            event.recipients = receivers
+            self.connections[holder].put(event, *deliveries[holder])
+        return None
+
+    def cancel(self, source: Connection, cancel: Cancel) -> None:
+        """The sender of a request no longer waits."""
+        session = source.asked.get(cancel.request_id)
+        if session is not None:  # else it was answered meanwhile
+            self.sessions.end(session)
+            self._record(j.FAILED, session.copy, cancel.reason or "cancelled by the sender")
+            session.target.put_cancel(Cancel(session.id, cancel.reason))
+
+    def expire(self) -> None:
+        """End the requests whose deadline has passed. To be called now and then."""
+        for session in self.sessions.due(self._now_s()):
+            allowed_s = (session.deadline_s or 0.0) - session.opened_s
+            text = f"{session.copy.recipient} did not answer within {allowed_s:g} s."
+            session.target.put_cancel(Cancel(session.id, text))
+            self._end_with_error(session, "DeadlineExceededError", text, j.FAILED)
+
+    def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
+        """These copies were written to a worker's stream."""
+        now = self._now_ns()
+        append, lamport, name = self.journal.append, self._clock.now, connection.name
+        for delivery in deliveries:
+            delivery.left_ns = now
+            kind, message_id, cause, sender, recipient, topic, type_, size = delivery.copy
+            append(
+                j.LEFT, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size, now, lamport, name
+            )  # fmt: skip
+            if not connection.reports and kind != j.REQUEST:
+                connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it
+
+    def report(self, source: Connection, reports: list[Report]) -> None:
+        """A worker says what became of copies that it was sent."""
+        append, name = self.journal.append, source.name
+        for delivery_id, what, time_ns, lamport, detail, trace in reports:
+            delivery = source.outstanding.get(delivery_id)
+            if delivery is None:
+                self.counters["unknown report"] += 1
+                continue
+            kind, message_id, cause, sender, recipient, topic, type_, size = delivery.copy
+            if what in j.ENDINGS or kind == j.RESPONSE:
+                del source.outstanding[delivery_id]
+            # The clock estimate may be a little off; nothing is received before it was sent.
+            append(
+                what, kind, message_id, cause, sender, recipient, topic, name, type_, size,
+                max(time_ns, delivery.left_ns), lamport, detail, trace,
+            )  # fmt: skip
+
+    # The journal
+
+    def note(self, process: str, what: str, detail: str = "", *, type: str = "") -> None:
+        """Write down what happened to a process."""
+        self.journal.append(
+            what, j.PROCESS, "", "", "", "", "", process, type, 0, self._now_ns(), self._clock.tick(), detail
+        )
+
+    def _record(self, what: str, copy: Copy, detail: str = "", *, process: str = j.HOST) -> None:
+        kind, message_id, cause, sender, recipient, topic, type_, size = copy
+        self.journal.append(
+            what, kind, message_id, cause, sender, recipient, topic, process, type_, size,
+            self._now_ns(), self._clock.tick(), detail,
+        )  # fmt: skip
+
+    def _arrived(self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int) -> None:
+        now = self._now_ns()
+        kind, message_id, cause, sender, recipient, topic, type_, size = copy
+        append, name = self.journal.append, source.name
+        if sent_ns:  # a worker that does not say is drawn with the host's times alone
+            append(
+                j.SENT, kind, message_id, cause, sender, recipient, topic, name, type_, size,
+                min(sent_ns, now), sent_lamport,
+            )  # fmt: skip
+        append(
+            j.ARRIVED, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size,
+            now, self._clock.merge(sent_lamport), name,
+        )  # fmt: skip
+
+    # Endings
+
+    def _end_with_error(self, session: Session, kind: str, text: str, what: str) -> None:
+        self.sessions.end(session)
+        self._record(what, session.copy, f"{kind}: {text}")
+        self.counters[kind] += 1
+        copy = _error_copy(session.copy, kind)
+        self._answer(session, Response(session.request_id, failure=Failure(kind, text)), copy)
+
+    def _refuse(self, source: Connection, request: Request, copy: Copy, kind: str, text: str) -> None:
+        self._drop(copy, kind, f"{kind}: {text}")
+        delivery = Delivery(next(self._delivery_ids), _error_copy(copy, kind))
+        failure = Failure(kind, text)
+        source.put(
+            Response(request.request_id, failure=failure, lamport=self._clock.tick(), delivery_id=delivery.id), delivery
+        )
+
+    def _drop(self, copy: Copy, reason: str, detail: str) -> None:
+        self.counters[reason] += 1
+        self._record(j.DROPPED, copy, detail)
+
+    def _too_large(self, size: int) -> str:
+        return f"The payload has {size:,} bytes, and the host takes {self.limits.max_message_bytes:,}."
+
+    # What is known
+
+    def snapshot(self) -> Snapshot:
+        """Who is connected, who advertises what, which sessions are open."""
+        now_s = self._now_s()
+        workers = [
+            WorkerInfo(
+                c.name, c.client_id, c.pid, c.address, c.reports, len(c),
+                self.directory.types_of(c.client_id), self.directory.subscriptions_of(c.client_id),  # type: ignore[arg-type]
+            )
+            for c in self.connections.values()
+        ]  # fmt: skip
+        sessions = [
+            SessionInfo(
+                s.id, s.copy.message_id, s.copy.sender, s.sender.name, s.copy.recipient, s.target.name, s.copy.type,
+                now_s - s.opened_s, None if s.deadline_s is None else s.deadline_s - now_s,
+            )
+            for s in self.sessions
+        ]  # fmt: skip
+        return Snapshot(workers, sessions, self.journal.last_seq, self.journal.let_go, dict(self.counters))
+
+
+def _error_copy(request: Copy, kind: str) -> Copy:
+    """The host's own answer to a request, as the journal names it."""
+    return Copy(j.RESPONSE, request.message_id, request.message_id, "", request.sender, "", kind, 0)

@@ -1,0 +1,137 @@
+"""The host service: the process that every worker connects to.
+
+It listens, and leaves the rest to `agentlab.host.streams` (gRPC) and `agentlab.host.router` (decisions).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Final
+
+import grpc.aio
+
+from ..core.journal import Journal
+from ..core.signals import wait_for_signal
+from ..wire.channel import RECEIVE_BYTES, machine_name
+from .connection import Limits
+from .router import Router
+from .streams import Streams
+
+logger = logging.getLogger("agentlab.host")
+
+EXPIRY_PERIOD_S: Final = 0.05
+"""How often deadlines are looked at. Our own workers keep their deadlines themselves; this is for the others."""
+
+
+class HostService:
+    """A host service: knows who advertises what, delivers every message, keeps a session for every direct message.
+
+    `address` is ``host:port``; port 0 takes a free one, and `HostService.address` then says which. A worker that
+    answers nothing for `keepalive_s` seconds, because it hangs or the network is cut, is taken for lost within twice
+    that time. `default_deadline_s` ends requests whose sender states no deadline (None: they may wait for ever).
+    `limits` says what one worker may cost.
+    """
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:0",
+        *,
+        keepalive_s: float = 5.0,
+        default_deadline_s: float | None = 60.0,
+        limits: Limits | None = None,
+        journal_capacity: int = 200_000,
+    ) -> None:
+        self._wanted = address
+        self._address = address
+        self._keepalive_s = keepalive_s
+        self._router = Router(limits=limits, journal=Journal(journal_capacity), default_deadline_s=default_deadline_s)
+        self._streams: Streams | None = None
+        self._server: grpc.aio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def address(self) -> str:
+        """Where it listens: the real port, when asked for port 0."""
+        return self._address
+
+    @property
+    def router(self) -> Router:
+        """The host's decisions, to look at: directory, sessions, journal."""
+        return self._router
+
+    @property
+    def journal(self) -> Journal:
+        """What happened to every message."""
+        return self._router.journal
+
+    def start(self) -> None:
+        """Listen. To be called inside a running event loop.
+
+        Raises RuntimeError when already started, OSError when the address is taken or is none of this machine's.
+        """
+        if self._server is not None:
+            raise RuntimeError("The host service is already started.")
+        loop = asyncio.get_running_loop()
+        keepalive_ms = int(self._keepalive_s * 1000)
+        server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),  # two hosts on one port would share the workers between them by chance
+                ("grpc.max_receive_message_length", RECEIVE_BYTES),
+                ("grpc.max_send_message_length", RECEIVE_BYTES),
+                ("grpc.keepalive_time_ms", keepalive_ms),
+                ("grpc.keepalive_timeout_ms", keepalive_ms),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
+                ("grpc.http2.max_pings_without_data", 0),
+                ("grpc.http2.max_ping_strikes", 0),
+            ]
+        )
+        host, _, wanted_port = self._wanted.rpartition(":")
+        try:
+            port = server.add_insecure_port(self._wanted)
+        except RuntimeError as error:
+            raise OSError(
+                f"The host cannot listen on {self._wanted}: the port is in use, or the address is none of this "
+                "machine's. Port 0 takes a free one."
+            ) from error
+        self._address = f"{host}:{port}" if wanted_port in {"", "0"} else self._wanted
+        self._streams = Streams(self._router, machine_name())
+        server.add_generic_rpc_handlers(self._streams.handlers())
+        self._server = server
+        self._tasks = [loop.create_task(server.start()), loop.create_task(self._expire())]
+        logger.info("Host listens on %s", self._address)
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_PERIOD_S)
+            self._router.expire()
+
+    async def stop(self, grace: float = 5) -> None:
+        """Stop listening and end every stream; calls in progress get up to `grace` seconds.
+
+        Raises RuntimeError when not started.
+        """
+        server, self._server = self._server, None
+        if server is None or self._streams is None:
+            raise RuntimeError("The host service is not started.")
+        starting, expiring = self._tasks
+        await starting
+        self._streams.close()
+        await server.stop(grace)
+        expiring.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await expiring
+
+    async def stop_when_signal(self, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
+        """Wait for one of the signals, then stop."""
+        await wait_for_signal(signals)
+        await self.stop()
+
+    def __repr__(self) -> str:
+        state = f"listening on {self._address}" if self._server is not None else "stopped"
+        return f"<HostService {state}, {len(self._router.connections)} workers>"

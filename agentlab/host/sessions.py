@@ -1,0 +1,99 @@
+"""Sessions: direct messages that have no reply so far.
+
+Pure: no gRPC, no asyncio. Read next: `agentlab.host.router`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from .connection import Connection, Copy, Delivery
+
+REMEMBERED: Final = 10_000
+"""How many ended sessions are remembered, to tell a late reply from one that nobody ever asked for."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A session: the host's record of one direct message from request to reply."""
+
+    id: str
+    """The request id that the target sees: the host's own, so that two senders may use the same."""
+    request_id: str
+    """The request id that the sender used."""
+    sender: Connection
+    target: Connection
+    delivery: Delivery
+    """The request's copy at the target."""
+    opened_s: float
+    """Seconds on the host's monotonic clock."""
+    deadline_s: float | None
+    """Seconds on the host's monotonic clock; None for none."""
+
+    @property
+    def copy(self) -> Copy:
+        """The request, as the journal names it."""
+        return self.delivery.copy
+
+
+class Sessions:
+    """All open sessions, and the deadlines among them."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Session] = {}
+        self._ended: OrderedDict[str, Copy] = OrderedDict()
+        self._deadlines: list[tuple[float, str]] = []
+        self._numbers = count(1)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._open.values()))
+
+    def open(
+        self,
+        sender: Connection,
+        request_id: str,
+        target: Connection,
+        delivery: Delivery,
+        now_s: float,
+        deadline_s: float | None,
+    ) -> Session:
+        """Begin a session. Raises ValueError when the sender has one open under the same request id."""
+        if request_id in sender.asked:
+            raise ValueError(f"The request id {request_id!r} is already in use by another open request of this worker.")
+        session = Session(f"s{next(self._numbers)}", request_id, sender, target, delivery, now_s, deadline_s)
+        self._open[session.id] = sender.asked[request_id] = target.asked_of[session.id] = session
+        if deadline_s is not None:
+            heapq.heappush(self._deadlines, (deadline_s, session.id))
+        return session
+
+    def end(self, session: Session) -> None:
+        """End a session; a reply that comes now is late."""
+        del self._open[session.id], session.sender.asked[session.request_id], session.target.asked_of[session.id]
+        self._ended[session.id] = session.copy
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+        # Sessions usually end long before their deadline: drop what no longer matters before it piles up.
+        if len(self._deadlines) > 2 * len(self._open) + 1000:
+            self._deadlines = [entry for entry in self._deadlines if entry[1] in self._open]
+            heapq.heapify(self._deadlines)
+
+    def ended(self, session_id: str) -> Copy | None:
+        """The request of a session that ended, if it is remembered."""
+        return self._ended.get(session_id)
+
+    def due(self, now_s: float) -> list[Session]:
+        """The open sessions whose deadline has passed."""
+        due = []
+        while self._deadlines and self._deadlines[0][0] <= now_s:
+            session = self._open.get(heapq.heappop(self._deadlines)[1])
+            if session is not None:
+                due.append(session)
+        return due

@@ -1,0 +1,351 @@
+"""gRPC around the host's decisions: one method for each call of the wire, each as thin as it can be.
+
+Read next: `agentlab.host.service`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from ..core import journal as j
+from ..version import __version__
+from ..wire import calls
+from ..wire.codec import decode_frame, decode_plain, encode_frame
+from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
+from .connection import Connection
+from .control import ControlDesk
+from .router import Router
+
+logger = logging.getLogger("agentlab.host")
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+WATCH_PERIOD_S: Final = 0.05
+"""How often a watcher is sent what is new."""
+
+WATCH_BATCH: Final = 200
+"""Journal events in one message to a watcher: about a millisecond's work, so that messages need not wait long."""
+
+WATCH_PACE: Final = 1000
+"""Journal events a period, while the watcher keeps up: it sees all that is going on, and costs a busy host little."""
+
+CONTROL_QUEUE: Final = 1000
+"""Control messages that may wait for a client that does not read them."""
+
+
+class Streams:
+    """The host's gRPC methods. Bytes in, bytes out: decoding is ours, so that garbage is answered, not logged."""
+
+    def __init__(self, router: Router, machine: str) -> None:
+        self._router = router
+        self._control = ControlDesk(router.directory)
+        self._machine = machine
+        self._journal_name = secrets.token_hex(8)
+        self._closing = asyncio.Event()
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """What a gRPC server is given."""
+        unary, stream, watch = (
+            grpc.unary_unary_rpc_method_handler,
+            grpc.stream_stream_rpc_method_handler,
+            grpc.unary_stream_rpc_method_handler,
+        )
+        agent_rpc: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            "OpenChannel": stream(self.open_channel),
+            "OpenControlChannel": stream(self.open_control_channel),
+            "RegisterAgent": unary(self._asked(self.register_agent)),
+            "AddSubscription": unary(self._asked(self.add_subscription)),
+            "RemoveSubscription": unary(self._asked(self.remove_subscription)),
+            "GetSubscriptions": unary(self._asked(self.get_subscriptions)),
+        }
+        link: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            "Open": stream(self.open_link),
+            "WithdrawAgent": unary(self._asked(self.withdraw_agent)),
+            "Watch": watch(self.watch),
+            "Snapshot": unary(self._asked(self.snapshot)),
+            "NoteProcess": unary(self._asked(self.note_process)),
+        }
+        return [
+            grpc.method_handlers_generic_handler(calls.AGENT_RPC, agent_rpc),
+            grpc.method_handlers_generic_handler(calls.LINK, link),
+        ]
+
+    def close(self) -> None:
+        """End every stream from this side."""
+        self._closing.set()
+        for connection in self._router.connections.values():
+            connection.close("the host stopped")
+
+    # Calls
+
+    def _asked(self, answer: Callable[[str, bytes], bytes]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        """A unary method that answers ValueError with INVALID_ARGUMENT and PermissionError with PERMISSION_DENIED."""
+
+        async def method(request: bytes, context: Context) -> bytes:
+            client_id = await _client_id(context)
+            try:
+                return answer(client_id, request)
+            except PermissionError as error:
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
+            except ValueError as error:
+                logger.info("Refused %s of client %s: %s", answer.__name__, client_id, error)
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise AssertionError("abort raises")
+
+        return method
+
+    def register_agent(self, client_id: str, request: bytes) -> bytes:
+        self._router.register(client_id, calls.decode_register_agent(request))
+        return b""
+
+    def withdraw_agent(self, client_id: str, request: bytes) -> bytes:
+        self._router.withdraw(client_id, calls.decode_withdraw_agent(request))
+        return b""
+
+    def add_subscription(self, client_id: str, request: bytes) -> bytes:
+        self._router.subscribe(client_id, calls.decode_add_subscription(request))
+        return b""
+
+    def remove_subscription(self, client_id: str, request: bytes) -> bytes:
+        self._router.unsubscribe(client_id, calls.decode_remove_subscription(request))
+        return b""
+
+    def get_subscriptions(self, client_id: str, request: bytes) -> bytes:
+        return calls.encode_subscriptions(self._router.directory.subscriptions)
+
+    def snapshot(self, client_id: str, request: bytes) -> bytes:
+        return calls.encode_snapshot(self._router.snapshot())
+
+    def note_process(self, client_id: str, request: bytes) -> bytes:
+        process, what, detail = calls.decode_note_process(request)
+        if what not in {j.KILLED, j.PAUSED, j.RESUMED}:
+            raise ValueError(f"{what!r:.100} is not for the lab to note: only killed, paused and resumed are.")
+        self._router.note(process, what, detail)
+        return b""
+
+    async def watch(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        """The journal from some place on. A watcher that reads slowly is told how much it missed."""
+        await _client_id(context)
+        try:
+            seen, follow = calls.decode_watch(request)
+        except WireError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        journal = self._router.journal
+        if follow:
+            yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, [], 0))
+        end = journal.last_seq
+        while follow or seen < end:
+            behind = journal.last_seq - seen
+            pace = WATCH_PACE if behind < journal.capacity // 4 and follow else behind
+            for _ in range(0, min(pace, behind), WATCH_BATCH):
+                events = journal.after(seen, WATCH_BATCH)
+                missed = events[0].seq - seen - 1
+                seen = events[-1].seq
+                yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, events, missed))
+                await asyncio.sleep(0)
+            if follow:
+                if self._closing.is_set():
+                    return
+                await asyncio.sleep(WATCH_PERIOD_S)
+
+    # Message streams
+
+    async def open_link(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """agentlab's own stream of frames."""
+        client_id = await _client_id(context)
+        try:
+            first: Any = await context.read()
+            if first is grpc.aio.EOF:
+                return
+            hello = decode_frame(first).hello
+            if hello is None:
+                raise WireError("The first frame on a link should introduce the worker.")
+        except WireError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        stream = await self._join(client_id, context, hello)
+        connection = stream.connection
+        welcome = Welcome(
+            connection.name,
+            self._machine,
+            connection.resume_token,
+            self._router.limits.max_message_bytes,
+            __version__,
+        )
+        await context.write(encode_frame(welcome=welcome))
+
+        def receive(data: bytes) -> None:
+            received_ns = time.time_ns()
+            frame: Frame = decode_frame(data)
+            for request_id, why in frame.rejected:
+                self._router.reject(connection, request_id, why)
+            if frame.reports:
+                self._router.report(connection, frame.reports)
+            for parcel in frame.parcels:
+                self._router.receive(connection, parcel)
+            for cancel in frame.cancels:
+                self._router.cancel(connection, cancel)
+            if frame.clock is not None:
+                stream.answer_clock(ClockSample(frame.clock.worker_sent_ns, received_ns))
+
+        await stream.run(receive)
+
+    async def open_channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """AutoGen's stream of single messages."""
+        client_id = await _client_id(context)
+        stream = await self._join(client_id, context, None)
+        # AutoGen's worker waits for the stream to be accepted before it sends anything.
+        await context.send_initial_metadata(())
+        await stream.run(lambda data: self._router.receive(stream.connection, decode_plain(data)))
+
+    async def _join(self, client_id: str, context: Context, hello: Hello | None) -> _Stream:
+        stream = _Stream(self._router, context)
+        try:
+            stream.connection = self._router.connect(
+                client_id,
+                _metadata(context).get(calls.WORKER_NAME, "") if hello is None else hello.name,
+                reports=hello is not None,
+                pid=0 if hello is None else hello.pid,
+                address=context.peer(),
+                resume_token="" if hello is None else hello.resume_token,
+                wake=stream.wake.set,
+            )
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, str(error))
+        logger.info("Worker %s joined from %s", stream.connection.name, context.peer())
+        return stream
+
+    async def open_control_channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """AutoGen's stream of control messages."""
+        client_id = await _client_id(context)
+        queue: deque[bytes] = deque(maxlen=CONTROL_QUEUE)
+        wake = asyncio.Event()
+
+        def send(data: bytes) -> None:
+            queue.append(data)
+            wake.set()
+
+        def receive(data: bytes) -> None:
+            problem = self._control.receive(client_id, calls.decode_control(data))
+            if problem:
+                self._note(client_id, f"control message: {problem}")
+
+        async def write() -> None:
+            while not self._closing.is_set():
+                await wake.wait()
+                wake.clear()
+                while queue:
+                    await context.write(queue.popleft())
+
+        try:
+            self._control.connect(client_id, send)
+        except ValueError as error:
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, str(error))
+        await context.send_initial_metadata(())
+        try:
+            await _until_one_ends(
+                _read(context, receive, lambda why: self._note(client_id, why)), write(), self._closing.wait()
+            )
+        finally:
+            self._control.disconnect(client_id)
+
+    def _note(self, client_id: str, why: str) -> None:
+        connection = self._router.connections.get(client_id)
+        self._router.note(connection.name if connection is not None else j.HOST, j.REFUSED, why)
+
+
+class _Stream:
+    """One worker's open message stream: reads into the router, writes what the router queued."""
+
+    connection: Connection
+
+    def __init__(self, router: Router, context: Context) -> None:
+        self._router = router
+        self._context = context
+        self._clock: ClockSample | None = None
+        self.wake = asyncio.Event()
+
+    def answer_clock(self, sample: ClockSample) -> None:
+        """Let the next frame carry the answer to a clock sample."""
+        self._clock = sample
+        self.wake.set()
+
+    async def run(self, receive: Callable[[bytes], None]) -> None:
+        """Until either side ends the stream, or it is lost."""
+        reason = "the connection was lost"
+        try:
+            done = await _until_one_ends(
+                _read(self._context, receive, lambda why: self._router.reject(self.connection, "", why)), self._write()
+            )
+            reason = self.connection.closed or done
+        finally:
+            self._router.disconnect(self.connection, reason)
+            logger.info("Worker %s left: %s", self.connection.name, self.connection.closed)
+
+    async def _write(self) -> str:
+        connection, write = self.connection, self._context.write
+        while not connection.closed:
+            await self.wake.wait()
+            self.wake.clear()
+            while not connection.closed:
+                pieces, deliveries = connection.take()
+                clock, self._clock = self._clock, None
+                if not pieces and clock is None:
+                    break
+                self._router.left(connection, deliveries)
+                if clock is not None:
+                    clock = clock._replace(host_sent_ns=time.time_ns())
+                if connection.reports:
+                    await write(encode_frame(pieces, clock=clock))
+                else:
+                    await write(pieces[0])
+        return connection.closed
+
+
+async def _read(context: Context, receive: Callable[[bytes], None], reject: Callable[[str], None]) -> str:
+    """Until the client ends its half of the stream."""
+    while True:
+        data: Any = await context.read()
+        if data is grpc.aio.EOF:
+            return "stopped"
+        try:
+            receive(data)
+        except WireError as error:
+            reject(str(error))
+
+
+async def _until_one_ends(*works: Awaitable[Any]) -> str:
+    """Run all until the first one ends, then cancel the others. Returns the first one's result, or why it failed."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    first = results[tasks.index(next(iter(done)))]
+    if isinstance(first, grpc.RpcError | grpc.aio.UsageError | asyncio.CancelledError):
+        return "the connection was lost"
+    if isinstance(first, BaseException):
+        logger.error("A stream failed", exc_info=first)
+        return f"the host failed: {first!r}"
+    return str(first)
+
+
+def _metadata(context: Context) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+async def _client_id(context: Context) -> str:
+    client_id = _metadata(context).get(calls.CLIENT_ID, "")
+    if not client_id:
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"The gRPC metadata {calls.CLIENT_ID!r} is missing.")
+    return client_id
