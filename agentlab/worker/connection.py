@@ -1,0 +1,422 @@
+"""A worker's connection to its host: one stream at a time, kept up for as long as the worker runs.
+
+It knows nothing of agents. What is sent while there is no stream waits; what was written to a stream that was lost is
+given up. Read next: `agentlab.worker.runtime`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import grpc
+import grpc.aio
+
+from ..core.exceptions import HostLostError, UnauthenticatedError
+from ..version import __version__
+from ..wire import calls
+from ..wire.channel import RECEIVE_BYTES, machine_name
+from ..wire.codec import decode_frame, decode_plain, encode_cancel, encode_frame, encode_parcel, encode_plain
+from ..wire.parcels import Cancel, Frame, Hello, Parcel, Report, Request, Response, WireError
+from .clock import HostClock
+
+logger = logging.getLogger("agentlab.worker")
+
+FRAME_BYTES: Final = 256 * 1024
+"""A frame is closed when it holds this much; see `agentlab.host.connection.FRAME_BYTES`."""
+
+HIGH_WATER: Final = 2_000
+"""With more messages than this unsent, a sender waits before it may go on: otherwise a loop that publishes would fill
+the memory faster than the network empties it."""
+
+FIRST_RETRY_S: Final = 0.05
+LONGEST_RETRY_S: Final = 2.0
+"""The pause between attempts doubles from the first to the longest, each shortened by chance by up to a half so that
+the workers of a restarted host do not all come at once (exponential backoff with jitter)."""
+
+CLOCK_PERIOD_S: Final = 5.0
+"""How often the clock estimate is refreshed."""
+
+CLOCK_SAMPLES: Final = 5
+"""How many exchanges the first estimate is made of."""
+
+
+class _Item(NamedTuple):
+    data: bytes
+    request_id: str
+    """Of a request; empty of everything else."""
+    parcel: Parcel | None
+    """Kept of what must be written again in the other dialect, should the next host speak that."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A stream to the host that is open."""
+
+    channel: grpc.aio.Channel
+    call: Any
+    client_id: str
+    link: bool
+
+
+class HostConnection:
+    """A host connection: a stream of messages to the host and back, opened again whenever it ends.
+
+    `on_frame` gets what arrives. `on_join` is awaited each time a stream opened, before anything that waits is sent:
+    to register and subscribe. `on_lost` is told when a stream was lost, and which requests were in flight on it.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        name: str,
+        *,
+        on_frame: Callable[[Frame], None],
+        on_join: Callable[[], Awaitable[None]],
+        on_lost: Callable[[set[str], str], None],
+        keepalive_s: float = 5.0,
+        link: bool = True,
+        clock: HostClock | None = None,
+        machine: str | None = None,
+    ) -> None:
+        self.address = address
+        self.name = name
+        """The lane's name: as the host calls this worker."""
+        self.clock = clock or HostClock()
+        self.max_message_bytes = 0
+        """The largest payload the host takes; 0 while that is not known."""
+        self._on_frame = on_frame
+        self._on_join = on_join
+        self._on_lost = on_lost
+        self._keepalive_ms = int(keepalive_s * 1000)
+        self._try_link = link
+        self._machine = machine or machine_name()
+        self._resume_token = ""
+        self._stream: _Stream | None = None
+        self._joined = asyncio.Event()
+        self._queue: deque[_Item] = deque()
+        self._reports: list[Report] = []
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._in_flight: set[str] = set()
+        self._keeping: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._sample_clock = 0
+        self._problem = ""
+        """Why there is no stream, as last logged."""
+        self._fatal: BaseException | None = None
+
+    @property
+    def joined(self) -> bool:
+        """Whether a stream is open and everything is registered."""
+        return self._joined.is_set()
+
+    @property
+    def link(self) -> bool:
+        """Whether the host speaks agentlab's link."""
+        return self._stream is not None and self._stream.link
+
+    @property
+    def client_id(self) -> str:
+        """How the host knows this worker on the open stream."""
+        return "" if self._stream is None else self._stream.client_id
+
+    # Keeping a stream
+
+    def start(self) -> None:
+        """Begin to connect, and to keep connected."""
+        self._stopping = False
+        self._fatal = None
+        self._keeping = asyncio.ensure_future(self._keep())
+
+    async def wait_joined(self, timeout_s: float | None) -> None:
+        """Wait for the host. Raises HostLostError when it does not answer in time, UnauthenticatedError."""
+        joined = asyncio.ensure_future(self._joined.wait())
+        assert self._keeping is not None
+        try:
+            await asyncio.wait({joined, self._keeping}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            joined.cancel()
+        if self._fatal is not None:
+            raise self._fatal
+        if not self._joined.is_set():
+            raise HostLostError(
+                f"No host answered at {self.address} within {timeout_s:g} s ({self._problem or 'no reason given'}). "
+                "Is it running, and is the address the one it printed? A host is started with: agentlab host"
+            )
+
+    async def _keep(self) -> None:
+        pause_s = FIRST_RETRY_S
+        while not self._stopping:
+            channel = self._open_channel()
+            lost = ""
+            try:
+                stream = await self._open_stream(channel)
+                self._stream = stream
+                try:
+                    lost = await self._use(stream)
+                finally:
+                    was_joined = self._joined.is_set()
+                    self._joined.clear()
+                    self._stream = None
+                    self._give_up(lost or "the connection to the host ended")
+                if was_joined:
+                    pause_s = FIRST_RETRY_S
+            except grpc.RpcError as error:
+                lost = _reason(error)
+                if getattr(error, "code", lambda: None)() == grpc.StatusCode.UNAUTHENTICATED:
+                    self._fatal = UnauthenticatedError(f"The host at {self.address} refused this worker: {lost}")
+                    return
+            except WireError as error:
+                lost = f"what answers there is no host: {error}"
+            finally:
+                await channel.close()
+            if self._stopping:
+                return
+            if lost != self._problem:
+                self._problem = lost
+                logger.warning("No connection to the host at %s: %s. Trying again.", self.address, lost)
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+            pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+
+    def _open_channel(self) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(
+            self.address,
+            options=[
+                ("grpc.max_receive_message_length", RECEIVE_BYTES),
+                ("grpc.max_send_message_length", RECEIVE_BYTES),
+                ("grpc.keepalive_time_ms", self._keepalive_ms),
+                ("grpc.keepalive_timeout_ms", self._keepalive_ms),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.max_pings_without_data", 0),
+                # Channels with equal options share a connection, and with it gRPC's own growing pauses after failures.
+                ("grpc.use_local_subchannel_pool", 1),
+                ("grpc.enable_retries", 0),
+            ],
+        )
+
+    async def _open_stream(self, channel: grpc.aio.Channel) -> _Stream:
+        client_id = str(uuid.uuid4())
+        metadata = ((calls.CLIENT_ID, client_id), (calls.WORKER_NAME, self.name.encode("ascii", "replace").decode()))
+        if self._try_link:
+            call: Any = channel.stream_stream(f"/{calls.LINK}/Open")(metadata=metadata)
+            try:
+                await self._introduce(call)
+                return _Stream(channel, call, client_id, True)
+            except grpc.RpcError as error:
+                if getattr(error, "code", lambda: None)() != grpc.StatusCode.UNIMPLEMENTED:
+                    raise
+            logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
+        call = channel.stream_stream(f"/{calls.AGENT_RPC}/OpenChannel")(metadata=metadata)
+        await call.wait_for_connection()
+        return _Stream(channel, call, client_id, False)
+
+    async def _introduce(self, call: Any) -> None:
+        hello = Hello(self.name, os.getpid(), self._machine, self._resume_token, __version__)
+        await call.write(encode_frame(hello=hello))
+        first = await call.read()
+        if first is grpc.aio.EOF:
+            await _raise_status(call)
+        welcome = decode_frame(first).welcome
+        if welcome is None:
+            raise WireError("its first frame is no welcome")
+        self.name = welcome.name
+        self._resume_token = welcome.resume_token
+        self.max_message_bytes = welcome.max_message_bytes
+        self._sample_clock = 0 if welcome.machine == self._machine else CLOCK_SAMPLES
+
+    async def _use(self, stream: _Stream) -> str:
+        """Use an open stream until it ends; say why it ended."""
+        reading = asyncio.ensure_future(self._read(stream))
+        joining = asyncio.ensure_future(self._on_join())
+        writing = sampling = None
+        try:
+            await asyncio.wait({reading, joining}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await joining
+                if self._problem:
+                    logger.info("Connected to the host at %s again.", self.address)
+                    self._problem = ""
+                self._joined.set()
+                writing = asyncio.ensure_future(self._write(stream))
+                if self._sample_clock:
+                    sampling = asyncio.ensure_future(self._sample(stream))
+                await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+                if writing.done() and not reading.done() and not stream.link:
+                    # AutoGen's host never closes its half. But what was written is there before this answer comes.
+                    await self.call(calls.AGENT_RPC, "GetSubscriptions", b"")
+                    return "stopped"
+            # On a link whose one half we closed, the host closes the other when it has read all of it.
+            return await reading
+        except grpc.RpcError as error:
+            return _reason(error)
+        finally:
+            tasks = [task for task in (reading, joining, writing, sampling) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _give_up(self, why: str) -> None:
+        """A stream was lost: what was in flight on it, and what only made sense on it, is given up."""
+        in_flight, self._in_flight = self._in_flight, set()
+        self._reports.clear()
+        # Replies belong to sessions of the host that is gone; requests and published messages can still be sent.
+        self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
+        self._on_lost(in_flight, why)
+        self._settle()
+
+    async def _read(self, stream: _Stream) -> str:
+        while True:
+            data = await stream.call.read()
+            if data is grpc.aio.EOF:
+                status = await stream.call.code()
+                if status == grpc.StatusCode.OK:
+                    return "the host ended the connection"
+                return _described(status, await stream.call.details())
+            try:
+                frame = decode_frame(data) if stream.link else Frame(parcels=[decode_plain(data)])
+            except WireError as error:
+                logger.warning("The host sent something illegal: %s", error)
+                continue
+            if frame.clock is not None:
+                self.clock.learn(frame.clock)
+            self._on_frame(frame)
+
+    async def _write(self, stream: _Stream) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue or self._reports:
+                data = self._next_frame() if stream.link else self._next_plain()
+                if data:
+                    await stream.call.write(data)
+                self._settle()
+            if self._stopping:
+                await stream.call.done_writing()
+                return
+
+    def _next_frame(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while self._queue and (not pieces or size + len(self._queue[0].data) <= FRAME_BYTES):
+            data, request_id, _ = self._queue.popleft()
+            pieces.append(data)
+            size += len(data)
+            if request_id:
+                self._in_flight.add(request_id)
+        reports, self._reports = self._reports, []
+        return encode_frame(pieces, reports=reports)
+
+    def _next_plain(self) -> bytes:
+        self._reports.clear()  # AutoGen's host has no ear for them
+        if not self._queue:
+            return b""
+        item = self._queue.popleft()
+        if item.request_id:
+            self._in_flight.add(item.request_id)
+        return b"" if item.parcel is None else encode_plain(item.parcel)
+
+    async def _sample(self, stream: _Stream) -> None:
+        """Ask for the host's time: a few times at once, then now and then."""
+        for n in range(1_000_000_000):
+            await asyncio.sleep(0.02 if n < self._sample_clock else CLOCK_PERIOD_S)
+            await stream.call.write(encode_frame(clock=self.clock.ask()))
+
+    def _settle(self) -> None:
+        if len(self._queue) <= HIGH_WATER:
+            self._drained.set()
+
+    # Sending
+
+    async def send(self, parcel: Parcel) -> None:
+        """Queue a message, in order; then, if very many wait, wait until fewer do."""
+        request_id = parcel.request_id if isinstance(parcel, Request) else ""
+        self._queue.append(_Item(encode_parcel(parcel), request_id, parcel))
+        self._wake.set()
+        if len(self._queue) > HIGH_WATER:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def reply(self, response: Response) -> None:
+        """Queue a reply."""
+        self._queue.append(_Item(encode_parcel(response), "", response))
+        self._wake.set()
+
+    def report(self, report: Report) -> None:
+        """Say what became of a delivered copy."""
+        self._reports.append(report)
+        self._wake.set()
+
+    def forget(self, request_id: str, reason: str) -> None:
+        """The sender of a request no longer waits: take it back if it was not sent yet, else cancel it."""
+        if request_id in self._in_flight:
+            self._in_flight.discard(request_id)
+            if self.link:
+                self._queue.append(_Item(encode_cancel(Cancel(request_id, reason)), "", None))
+                self._wake.set()
+        else:
+            self._queue = deque(item for item in self._queue if item.request_id != request_id)
+            self._settle()
+
+    def answered(self, request_id: str) -> None:
+        """A request has its reply."""
+        self._in_flight.discard(request_id)
+
+    async def call(self, service: str, method: str, request: bytes) -> bytes:
+        """A unary call on the open stream's channel. Raises grpc.RpcError, HostLostError without a stream."""
+        stream = self._stream
+        if stream is None:
+            raise HostLostError(f"There is no connection to the host at {self.address}: {self._problem}.")
+        metadata = ((calls.CLIENT_ID, stream.client_id),)
+        method_call: Any = stream.channel.unary_unary(f"/{service}/{method}")
+        answer: bytes = await method_call(request, metadata=metadata)
+        return answer
+
+    def control_stream(self) -> Any:
+        """A new control stream beside the open message stream. Raises HostLostError without one."""
+        stream = self._stream
+        if stream is None:
+            raise HostLostError(f"There is no connection to the host at {self.address}: {self._problem}.")
+        open_control: Any = stream.channel.stream_stream(f"/{calls.AGENT_RPC}/OpenControlChannel")
+        return open_control(metadata=((calls.CLIENT_ID, stream.client_id),))
+
+    # Stopping
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Hand over all that was sent, say goodbye, and end. Gives up after `grace_s` seconds."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is None:
+            return
+        self._stopping = True
+        self._wake.set()
+        if self.joined:
+            await asyncio.wait({keeping}, timeout=grace_s)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        self._queue.clear()
+        self._settle()
+
+
+async def _raise_status(call: Any) -> None:
+    """The stream ended before it began: raise its status."""
+    raise grpc.aio.AioRpcError(
+        await call.code(), await call.initial_metadata(), await call.trailing_metadata(), await call.details()
+    )
+
+
+def _described(status: grpc.StatusCode, details: str) -> str:
+    return details or status.name.lower().replace("_", " ")
+
+
+def _reason(error: grpc.RpcError) -> str:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return _described(error.code(), error.details() or "")
+    return str(error)

@@ -1,0 +1,186 @@
+"""What happens at a worker to a message that arrived: read it, bring it to its agent, report, reply.
+
+Read next: `agentlab.worker.runtime`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import traceback
+from typing import Any
+
+from ..core import journal as j
+from ..core.agents import Agent
+from ..core.cancellation import CancellationToken
+from ..core.catalog import Catalog
+from ..core.clock import LamportClock
+from ..core.contexts import MessageContext
+from ..core.exceptions import UndeliverableException
+from ..core.handling import Deliveries, run_handler
+from ..core.ids import AgentId
+from ..core.interventions import Interventions
+from ..core.serialization import SerializationRegistry
+from ..core.subscriptions import SubscriptionTable
+from ..wire.parcels import NOTHING, Cancel, Event, Failure, Payload, Report, Request, Response
+from .connection import HostConnection
+
+logger = logging.getLogger("agentlab.worker")
+
+
+class Inbox:
+    """An inbox: every message that arrives at a worker goes through it, and every reply goes out of it."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        deliveries: Deliveries,
+        serializers: SerializationRegistry,
+        subscriptions: SubscriptionTable,
+        interventions: Interventions,
+        connection: HostConnection,
+        lamport: LamportClock,
+    ) -> None:
+        self._catalog = catalog
+        self._deliveries = deliveries
+        self._serializers = serializers
+        self._subscriptions = subscriptions
+        self._interventions = interventions
+        self._connection = connection
+        self._lamport = lamport
+        self._tokens: dict[str, CancellationToken] = {}
+
+    def request(self, request: Request) -> None:
+        """A direct message came."""
+        self._received(request.delivery_id, request.lamport)
+        token = CancellationToken()
+        self._tokens[request.request_id] = token
+        context = MessageContext(request.sender, None, True, token, request.message_id or request.request_id)
+
+        async def handle(agent: Agent) -> None:
+            self._report(request.delivery_id, j.STARTED)
+            step = "handling the message"
+            try:
+                message = self._read(request.target, request.payload)
+                value = await run_handler(agent, message, context)
+                step = "serializing the reply"
+                if self._interventions:
+                    value = await self._interventions.on_response(value, request.target, request.sender)
+                payload = self._write(value)
+            except BaseException as error:
+                self._fail(request, error, step)
+                if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
+                    raise
+                return
+            self._report(request.delivery_id, j.UNHANDLED if context.unhandled else j.HANDLED)
+            self._reply(Response(request.request_id, payload))
+
+        def no_agent(error: BaseException) -> None:
+            self._fail(request, error, f"making the agent {request.target}")
+
+        self._deliveries.deliver(request.target, handle, no_agent)
+
+    def event(self, event: Event) -> None:
+        """A published message came."""
+        # AutoGen's host does not say who receives it: then it is for whom our own subscriptions say.
+        recipients = event.recipients or [
+            (agent, 0) for agent in self._subscriptions.recipients(event.topic) if agent != event.sender
+        ]
+        for recipient, delivery_id in recipients:
+            self._received(delivery_id, event.lamport)
+            self._deliver_event(event, recipient, delivery_id)
+
+    def _deliver_event(self, event: Event, recipient: AgentId, delivery_id: int) -> None:
+        context = MessageContext(event.sender, event.topic, False, CancellationToken(), event.message_id)
+
+        async def handle(agent: Agent) -> None:
+            self._report(delivery_id, j.STARTED)
+            try:
+                await run_handler(agent, self._read(recipient, event.payload), context)
+            except BaseException as error:
+                failed(error)
+                if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
+                    raise
+                return
+            self._report(delivery_id, j.UNHANDLED if context.unhandled else j.HANDLED)
+
+        def failed(error: BaseException) -> None:
+            logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
+            self._report(delivery_id, j.FAILED, _one_line(error), _trace(error))
+
+        self._deliveries.deliver(recipient, handle, failed)
+
+    def response_received(self, response: Response) -> None:
+        """A reply came."""
+        self._received(response.delivery_id, response.lamport)
+
+    def cancel(self, cancel: Cancel) -> None:
+        """The sender of a request no longer waits."""
+        token = self._tokens.get(cancel.request_id)
+        if token is not None:
+            token.cancel()
+
+    def cancel_all(self) -> None:
+        """No reply can be delivered any more."""
+        tokens, self._tokens = self._tokens, {}
+        for token in tokens.values():
+            token.cancel()
+
+    def _read(self, recipient: AgentId, payload: Payload) -> Any:
+        """The message, of the class that the agent's own code knows; see `Catalog.messages_of`."""
+        name, content_type = payload.type, payload.content_type
+        own = self._catalog.messages_of(recipient.type)
+        registry = own if own is not None and own.is_registered(name, content_type) else self._serializers
+        return registry.deserialize(payload.data, type_name=name, data_content_type=content_type)
+
+    def _write(self, value: Any) -> Payload:
+        if value is None:
+            return NOTHING
+        serializer = self._serializers.serializer_for(value)
+        return Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(value))
+
+    def _fail(self, request: Request, error: BaseException, step: str) -> None:
+        detail, trace = _one_line(error), _trace(error)
+        self._report(request.delivery_id, j.FAILED, detail, trace)
+        if isinstance(error, UndeliverableException):
+            # An error of another call, inside the handler: to this sender it is the handler that failed.
+            step = f"{step} (a message that the handler itself had sent was not answered)"
+        text = f"{request.target} failed while {step}: {detail}"
+        logger.info("%s", text, exc_info=error)
+        self._reply(
+            Response(request.request_id, failure=Failure("RemoteHandlerError", text, type(error).__name__, trace))
+        )
+
+    def _reply(self, response: Response) -> None:
+        if self._tokens.pop(response.request_id, None) is None:
+            return  # it came over a connection that is gone, and its session with it
+        response.sent_ns = self._connection.clock.now_ns()
+        response.lamport = self._lamport.tick()
+        self._connection.reply(response)
+
+    def _received(self, delivery_id: int, lamport: int) -> None:
+        if delivery_id:
+            now = self._lamport.merge(lamport)
+            self._connection.report(Report(delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now))
+
+    def _report(self, delivery_id: int, what: str, detail: str = "", trace: str = "") -> None:
+        if delivery_id:
+            now = self._lamport.tick()
+            self._connection.report(Report(delivery_id, what, self._connection.clock.now_ns(), now, detail, trace))
+
+
+def _one_line(error: BaseException) -> str:
+    text = ""
+    with contextlib.suppress(Exception):  # a __str__ that itself raises
+        text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback, from the student's own code on: agentlab's frames above it say nothing to them."""
+    tb = error.__traceback__
+    own = tb
+    while own is not None and own.tb_frame.f_globals.get("__name__", "").startswith("agentlab."):
+        own = own.tb_next
+    return "".join(traceback.format_exception(type(error), error, own or tb))

@@ -1,0 +1,500 @@
+"""The worker runtime: an agent runtime whose messages go through a host.
+
+An agent cannot tell it from the standalone runtime. What the two have in common is in `agentlab.core`: `catalog`,
+`handling`, `interventions`. The stream to the host is in `agentlab.worker.connection`, what happens to a message that
+arrives in `agentlab.worker.inbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import signal
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import grpc
+
+from ..core.agents import Agent
+from ..core.cancellation import CancellationToken
+from ..core.catalog import Catalog, close_agents
+from ..core.clock import LamportClock
+from ..core.contexts import MessageContext, MessageHandlerContext
+from ..core.exceptions import DeadlineExceededError, HostLostError, NotAccessibleError, PayloadTooLargeError
+from ..core.handling import Deliveries
+from ..core.ids import AgentId, AgentMetadata, AgentType
+from ..core.interventions import InterventionHandler, Interventions
+from ..core.runtime import RUNTIME_DEFAULT, AgentRuntime
+from ..core.serialization import (
+    JSON_DATA_CONTENT_TYPE,
+    PROTOBUF_DATA_CONTENT_TYPE,
+    MessageSerializer,
+    SerializationRegistry,
+)
+from ..core.signals import wait_for_signal
+from ..core.subscriptions import Subscription, SubscriptionTable
+from ..core.topics import TopicId
+from ..wire import calls
+from ..wire.calls import Answer, Describe, LoadState, Question, SaveState
+from ..wire.parcels import Event, Frame, Payload, Request, Response
+from .calls import PendingCalls
+from .clock import HostClock
+from .connection import HostConnection
+from .control import ControlChannel
+from .inbox import Inbox
+from .replacing import replace_agents
+
+logger = logging.getLogger("agentlab.worker")
+
+T = TypeVar("T", bound=Agent)
+
+
+class WorkerRuntime(AgentRuntime):
+    """A worker runtime: holds agents, advertises their types to the host, and runs their handlers.
+
+    `host_address` is ``host:port``; `name` its lane on the timeline. `default_deadline_s` is how long a direct message
+    waits for its reply (None: for ever). `connect_timeout_s` is how long `start` waits for a host (None: as long as it
+    takes). After `keepalive_s` seconds of silence the host is asked for a sign of life; after as many more it is taken
+    for lost. ``link=False`` speaks AutoGen's plain stream to any host.
+
+    `payload_serialization_format` is checked and otherwise without effect: a message's class decides how it is written.
+    """
+
+    def __init__(
+        self,
+        host_address: str,
+        *,
+        name: str | None = None,
+        payload_serialization_format: str = JSON_DATA_CONTENT_TYPE,
+        intervention_handlers: Sequence[InterventionHandler] | None = None,
+        default_deadline_s: float | None = 60.0,
+        connect_timeout_s: float | None = 10.0,
+        keepalive_s: float = 5.0,
+        link: bool = True,
+        clock: HostClock | None = None,
+        machine: str | None = None,
+    ) -> None:
+        if payload_serialization_format not in {JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE}:
+            raise ValueError(f"Unsupported payload serialization format: {payload_serialization_format}")
+        _check_address(host_address)
+        self._default_deadline_s = default_deadline_s
+        self._connect_timeout_s = connect_timeout_s
+        self._interventions = Interventions(intervention_handlers)
+        self._serializers = SerializationRegistry()
+        self._subscriptions = SubscriptionTable()
+        self._catalog = Catalog(self)
+        self._deliveries = Deliveries(self._catalog)
+        self._lamport = LamportClock()
+        self._pending = PendingCalls()
+        self._control = ControlChannel(self._answer)
+        self._connection = HostConnection(
+            host_address,
+            name or f"worker-{uuid.uuid4().hex[:8]}",
+            on_frame=self._receive,
+            on_join=self._join,
+            on_lost=self._lost,
+            keepalive_s=keepalive_s,
+            link=link,
+            clock=clock,
+            machine=machine,
+        )
+        self._inbox = Inbox(
+            self._catalog,
+            self._deliveries,
+            self._serializers,
+            self._subscriptions,
+            self._interventions,
+            self._connection,
+            self._lamport,
+        )
+        self._running = False
+
+    @property
+    def name(self) -> str:
+        """The lane's name, as the host knows this worker."""
+        return self._connection.name
+
+    @property
+    def host_address(self) -> str:
+        """The host that this worker connects to."""
+        return self._connection.address
+
+    @property
+    def connected(self) -> bool:
+        """Whether the host is connected and knows of all agents here."""
+        return self._connection.joined
+
+    @property
+    def agent_types(self) -> list[str]:
+        """The types registered here."""
+        return self._catalog.types
+
+    # Running
+
+    async def start(self) -> None:
+        """Connect to the host, and stay connected.
+
+        Raises RuntimeError when already started, HostLostError when no host answers in time.
+        """
+        if self._running:
+            raise RuntimeError("The worker is already started.")
+        self._running = True
+        self._connection.start()
+        try:
+            await self._connection.wait_joined(self._connect_timeout_s)
+        except BaseException:
+            self._running = False
+            await self._connection.stop(0)
+            raise
+
+    async def stop(self, grace_s: float = 1.0) -> None:
+        """Hand over all that was sent and disconnect. Agents and registrations stay, so that `start` can follow.
+
+        Handlers that still run get up to `grace_s` seconds to end and are then cancelled. Direct messages that still
+        wait end with HostLostError. Raises RuntimeError when not started.
+        """
+        if not self._running:
+            raise RuntimeError("The worker is not started.")
+        self._running = False
+        tasks = self._deliveries.tasks - {asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        await self._deliveries.cancel_all()
+        await self._connection.stop()
+        await self._control.close("the worker stopped")
+        self._pending.lose_all("the worker stopped")
+
+    async def close(self) -> None:
+        """Stop, if started, and close every agent."""
+        if self._running:
+            await self.stop()
+        await self._catalog.close()
+
+    async def stop_when_signal(self, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
+        """Wait for one of the signals, then stop."""
+        await wait_for_signal(signals)
+        await self.stop()
+
+    async def _join(self) -> None:
+        """A stream opened: tell the host all that is registered here."""
+        await self._control.open(self._connection.control_stream(), self._connection.client_id)
+        for agent_type in self._catalog.types:
+            await self._tell_again("RegisterAgent", calls.encode_register_agent(agent_type))
+        for subscription in self._subscriptions:
+            await self._tell_again("AddSubscription", calls.encode_add_subscription(subscription))
+
+    async def _tell_again(self, method: str, request: bytes) -> None:
+        try:
+            await self._connection.call(calls.AGENT_RPC, method, request)
+        except grpc.RpcError as error:
+            if _code(error) != grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            logger.error("The host took back a registration: %s", _details(error))
+
+    def _lost(self, in_flight: set[str], why: str) -> None:
+        self._pending.lose(in_flight, why)
+        self._inbox.cancel_all()
+
+    async def _tell(self, method: str, request: bytes, *, service: str = calls.AGENT_RPC) -> None:
+        """A registration call. Raises ValueError when the host refuses, HostLostError when there is none."""
+        if not self._running:
+            raise RuntimeError("The worker is not started: call start() first.")
+        await self._connection.wait_joined(self._connect_timeout_s)
+        try:
+            await self._connection.call(service, method, request)
+        except grpc.RpcError as error:
+            if _code(error) == grpc.StatusCode.UNAVAILABLE:
+                raise HostLostError(f"The connection to the host was lost: {_details(error)}") from error
+            raise ValueError(_details(error)) from error
+
+    # Sending
+
+    async def send_message(
+        self,
+        message: Any,
+        recipient: AgentId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+        deadline_s: float | None = RUNTIME_DEFAULT,
+    ) -> Any:
+        """Send a direct message and return the reply.
+
+        Raises one of the errors under UndeliverableException; MessageDroppedException; asyncio.CancelledError when the
+        token is cancelled; ValueError for what is no message; RuntimeError when the worker is not started.
+        """
+        self._require_started()
+        if deadline_s is RUNTIME_DEFAULT:
+            deadline_s = self._default_deadline_s
+        message_id = message_id or uuid.uuid4().hex
+        if self._interventions:
+            token = cancellation_token or CancellationToken()
+            context = MessageContext(sender, None, True, token, message_id)
+            message = await self._interventions.on_send(message, context, recipient)
+        payload = self._payload(message)
+        request_id, reply = self._pending.open(recipient)
+        request = Request(
+            request_id,
+            recipient,
+            payload,
+            sender,
+            message_id,
+            MessageHandlerContext.message_id(),
+            self._connection.clock.now_ns(),
+            self._lamport.tick(),
+            math.inf if deadline_s is None else deadline_s,
+        )
+        if cancellation_token is not None:
+            cancellation_token.link_future(reply)
+        reason = "cancelled by the sender"
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._connection.send(request)
+                response = await reply
+        except TimeoutError:
+            reason = f"DeadlineExceededError: {recipient} did not answer within {deadline_s:g} s."
+            state = "" if self._connection.joined else " There is no connection to the host at the moment."
+            raise DeadlineExceededError(f"{recipient} did not answer within {deadline_s:g} s.{state}") from None
+        finally:
+            self._pending.close(request_id)
+            if reply.done() and not reply.cancelled():
+                self._connection.answered(request_id)
+            else:
+                self._connection.forget(request_id, reason)
+        if response.failure is not None:
+            raise response.failure.exception()
+        if not response.payload.type:
+            return None
+        return self._serializers.deserialize(
+            response.payload.data, type_name=response.payload.type, data_content_type=response.payload.content_type
+        )
+
+    async def publish_message(
+        self,
+        message: Any,
+        topic_id: TopicId,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Publish a message to all agents subscribed to the topic, wherever they are, except the sender.
+
+        Raises PayloadTooLargeError, ValueError for what is no message, RuntimeError when the worker is not started.
+        """
+        self._require_started()
+        message_id = message_id or uuid.uuid4().hex
+        if self._interventions:
+            token = cancellation_token or CancellationToken()
+            message = await self._interventions.on_publish(
+                message, MessageContext(sender, topic_id, False, token, message_id)
+            )
+        event = Event(
+            topic_id,
+            self._payload(message),
+            sender,
+            message_id,
+            MessageHandlerContext.message_id(),
+            self._connection.clock.now_ns(),
+            self._lamport.tick(),
+        )
+        await self._connection.send(event)
+
+    def _require_started(self) -> None:
+        if not self._running:
+            raise RuntimeError("The worker must be started before it can send: call start() first.")
+
+    def _payload(self, message: Any) -> Payload:
+        serializer = self._serializers.serializer_for(message)
+        payload = Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(message))
+        limit = self._connection.max_message_bytes
+        if limit and len(payload.data) > limit:
+            raise PayloadTooLargeError(
+                f"This {payload.type} has {len(payload.data):,} bytes, and the host takes {limit:,}. It was not sent."
+            )
+        return payload
+
+    # Receiving
+
+    def _receive(self, frame: Frame) -> None:
+        for parcel in frame.parcels:
+            if isinstance(parcel, Response):
+                self._inbox.response_received(parcel)
+                self._pending.answer(parcel)
+            elif isinstance(parcel, Request):
+                self._inbox.request(parcel)
+            else:
+                self._inbox.event(parcel)
+        for cancel in frame.cancels:
+            self._inbox.cancel(cancel)
+
+    # Agents
+
+    async def register_factory(
+        self,
+        type: str | AgentType,
+        agent_factory: Callable[[], T | Awaitable[T]],
+        *,
+        expected_class: type[T] | None = None,
+    ) -> AgentType:
+        """Register how agents of a type are made, and advertise the type.
+
+        Raises ValueError when the type is taken, here or at another worker; HostLostError when there is no host.
+        """
+        agent_type = type if isinstance(type, AgentType) else AgentType(type)
+        self._catalog.add_factory(agent_type.type, agent_factory, expected_class)
+        try:
+            await self._tell("RegisterAgent", calls.encode_register_agent(agent_type.type))
+        except BaseException:
+            self._catalog.remove(agent_type.type)
+            raise
+        return agent_type
+
+    async def register_agent_instance(self, agent_instance: Agent, agent_id: AgentId) -> AgentId:
+        """Register one ready-made agent. Raises ValueError; see `AgentRuntime.register_agent_instance`."""
+        known = agent_id.type in self._catalog
+        self._catalog.add_instance(agent_instance, agent_id)
+        try:
+            await agent_instance.bind_id_and_runtime(agent_id, self)
+            if not known:
+                await self._tell("RegisterAgent", calls.encode_register_agent(agent_id.type))
+        except BaseException:
+            self._catalog.remove_instance(agent_id)
+            raise
+        return agent_id
+
+    async def replace_factory(
+        self, type: str, agent_factory: Callable[[], T | Awaitable[T]], *, expected_class: type[T] | None = None
+    ) -> int:
+        """Replace how agents of a type are made, and the agents made so far, carrying their state across.
+
+        Messages that come meanwhile wait and go to the new agents. When a new agent cannot be made, or does not take
+        on the old one's state, the old ones stay, and the error is raised. Returns how many agents were replaced.
+        Raises LookupError for an unknown type.
+        """
+        return await replace_agents(self._catalog, self._deliveries, type, agent_factory, expected_class)
+
+    async def unregister(self, type: str | AgentType) -> None:
+        """Give up an agent type here and at the host. Raises LookupError for an unknown one."""
+        agent_type = str(type)
+        agents = self._catalog.remove(agent_type)
+        for subscription in self._subscriptions:
+            if getattr(subscription, "agent_type", None) == agent_type:
+                self._subscriptions.remove(subscription.id)
+        if self._connection.joined:
+            try:
+                await self._connection.call(calls.LINK, "WithdrawAgent", calls.encode_withdraw_agent(agent_type))
+            except grpc.RpcError as error:
+                # AutoGen's host keeps a type until its worker disconnects; and what is gone need not be withdrawn.
+                logger.info("The host did not withdraw %s: %s", agent_type, _details(error))
+        await close_agents(agents)
+
+    async def add_subscription(self, subscription: Subscription) -> None:
+        """Raises ValueError when an equal one is there, here or at another worker."""
+        request = calls.encode_add_subscription(subscription)
+        self._subscriptions.add(subscription)
+        try:
+            await self._tell("AddSubscription", request)
+        except BaseException:
+            self._subscriptions.remove(subscription.id)
+            raise
+
+    async def remove_subscription(self, id: str) -> None:
+        """Raises ValueError for an unknown id."""
+        if self._subscriptions.get(id) is None:
+            raise ValueError(f"Subscription does not exist: {id}.")
+        await self._tell("RemoveSubscription", calls.encode_remove_subscription(id))
+        self._subscriptions.remove(id)
+
+    def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
+        """Teach this process to read and write messages of a type."""
+        self._serializers.add_serializer(serializer)
+
+    async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
+        """The agent's own object.
+
+        Raises LookupError for a type that nobody has, NotAccessibleError when it is at another worker, TypeError for
+        another class.
+        """
+        if id.type not in self._catalog and self._connection.joined and self._connection.link:
+            snapshot = calls.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
+            for worker in snapshot.workers:
+                if id.type in worker.types:
+                    raise NotAccessibleError(f"{id} lives in the worker {worker.name}, not in this process.")
+        instance: T = await self._catalog.instance(id, type)
+        return instance
+
+    async def get(
+        self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
+    ) -> AgentId:
+        """The id of an agent; with ``lazy=False`` the agent is made now if it was not yet (only here)."""
+        return await self._catalog.get(id_or_type, key, lazy)
+
+    async def save_state(self) -> Mapping[str, Any]:
+        """The states of all agents of this worker, by agent id as text."""
+        return await self._catalog.save_state()
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """Give agents of this worker the states that `save_state` returned. Unknown types are left out."""
+        await self._catalog.load_state(state)
+
+    async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
+        """What the agent tells about itself, wherever it is.
+
+        Raises RemoteHandlerError when another worker cannot say.
+        """
+        if agent.type in self._catalog:
+            return await self._catalog.metadata(agent)
+        description = await self._control.ask(Describe(agent))
+        return AgentMetadata(type=agent.type, key=agent.key, description=description)
+
+    async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
+        """The agent's state, wherever it is. Raises RemoteHandlerError when another worker cannot say."""
+        if agent.type in self._catalog:
+            return await (await self._catalog.agent(agent)).save_state()
+        state: Mapping[str, Any] = await self._control.ask(SaveState(agent))
+        return state
+
+    async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
+        """Give the agent a state, wherever it is. Raises RemoteHandlerError when another worker cannot."""
+        if agent.type in self._catalog:
+            await (await self._catalog.agent(agent)).load_state(state)
+        else:
+            await self._control.ask(LoadState(agent, state))
+
+    async def _answer(self, question: Question) -> Answer:
+        """Another worker asks about an agent here."""
+        try:
+            agent = await self._catalog.agent(question.agent)
+            match question:
+                case SaveState():
+                    return Answer(dict(await agent.save_state()))
+                case LoadState():
+                    await agent.load_state(question.state)
+                    return Answer()
+                case Describe():
+                    return Answer(agent.metadata["description"])
+        except Exception as error:
+            logger.warning("%s could not answer about its state", question.agent, exc_info=error)
+            return Answer(error=f"{question.agent}: {type(error).__name__}: {error}")
+
+    def __repr__(self) -> str:
+        state = "stopped" if not self._running else "connected" if self.connected else "not connected"
+        return f"<WorkerRuntime {self.name} {state}, host {self.host_address}, {len(self.agent_types)} agent types>"
+
+
+def _check_address(address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{address!r} is no host address: it should look like 127.0.0.1:50051.")
+
+
+def _code(error: grpc.RpcError) -> Any:
+    return getattr(error, "code", lambda: None)()
+
+
+def _details(error: grpc.RpcError) -> str:
+    return str(getattr(error, "details", lambda: "")() or error)
