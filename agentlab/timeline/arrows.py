@@ -1,0 +1,147 @@
+"""Drawing arrows: lines and heads in one collection per style, and labels beside them when there are few.
+
+Read next: `agentlab.timeline.draw`, which puts the picture together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import atan2, copysign, cos, sin
+from typing import Final
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.lines import Line2D
+from matplotlib.path import Path as Outline
+from matplotlib.patheffects import withStroke
+
+from .labels import Box, Line, place_labels
+from .shapes import Arrow, Layout
+from .style import ARROWS, WHITE, ArrowLook
+
+LABELLED_ARROWS: Final = 40
+"""Up to so many arrows are labelled with their message type: with more, labels hide what they explain."""
+LABEL_SIZE: Final = 7.5
+"""Points: the smallest that is read without effort."""
+HOOK: Final = 0.3
+"""How far an arrow from a lane to itself stands off, and one of which nobody knows where it went."""
+
+Point = tuple[float, float]
+
+
+def ends(arrow: Arrow, picture: Layout) -> Line:
+    """Tail and head of an arrow in data coordinates. One that did not arrive ends short of its last lane."""
+    x0, x1 = picture.axis.shown(arrow.start), picture.axis.shown(arrow.end)
+    y = float(arrow.from_lane)
+    if arrow.to_lane is None or arrow.to_lane == arrow.from_lane:
+        return x0, y, x1, y - HOOK
+    # half a lane short, not half of the way: that could be another lane, where it never was
+    short = 0.0 if arrow.fate == "arrived" else copysign(0.5, arrow.to_lane - y)
+    return x0, y, x1, arrow.to_lane - short
+
+
+def is_hook(arrow: Arrow) -> bool:
+    """Whether an arrow comes back to its own lane."""
+    return arrow.fate == "arrived" and arrow.to_lane == arrow.from_lane
+
+
+def draw_arrows(picture: Layout, ax: Axes) -> list[Artist]:
+    """Draw all arrows, and return the handles for the legend. The limits of the axes must be set before: the
+    heads are turned to fit."""
+    legend: list[Artist] = []
+    scale = _scale(len(picture.arrows))
+    for style, look in ARROWS.items():
+        arrows = [arrow for arrow in picture.arrows if arrow.style == style]
+        if not arrows:
+            continue
+        lines = [_course(arrow, picture) for arrow in arrows]
+        drawn = LineCollection(
+            lines, colors=look.colour, linestyles=[look.dashes], linewidths=1.3 * scale, zorder=3, label=style
+        )
+        ax.add_collection(drawn, autolim=False)
+        arrived = [line[-2:] for line, arrow in zip(lines, arrows, strict=True) if arrow.fate == "arrived"]
+        if arrived:
+            ax.add_collection(_heads(arrived, look, scale, ax), autolim=False)
+        shown = Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.3, label=look.legend)
+        shown.set_marker(Outline([*look.head, look.head[0]]))
+        shown.set(markersize=9, markerfacecolor=WHITE if look.hollow else look.colour)
+        legend.append(shown)
+    return legend
+
+
+def _scale(arrows: int) -> float:
+    """Thinner lines and smaller heads when there are many: 1 up to 60 arrows, half of it from 600 on."""
+    return min(1.0, max(0.5, 1.0 - (arrows - 60) / 1080))
+
+
+def _course(arrow: Arrow, picture: Layout) -> list[Point]:
+    x0, y0, x1, y1 = ends(arrow, picture)
+    return [(x0, y0), (x0, y1), (x1, y1), (x1, y0)] if is_hook(arrow) else [(x0, y0), (x1, y1)]
+
+
+def _heads(arrived: list[list[Point]], look: ArrowLook, scale: float, ax: Axes) -> PathCollection:
+    in_pixels = ax.transData.transform([point for line in arrived for point in line])
+    outlines = [
+        _turned(look.head, scale, atan2(y1 - y0, x1 - x0))
+        for (x0, y0), (x1, y1) in zip(in_pixels[::2], in_pixels[1::2], strict=True)
+    ]
+    heads = PathCollection(
+        outlines,
+        offsets=[line[-1] for line in arrived],
+        offset_transform=ax.transData,
+        facecolors=WHITE if look.hollow else look.colour,
+        edgecolors=look.colour,
+        linewidths=1.0 * scale if look.hollow else 0.4,
+        zorder=4,
+    )
+    heads.set_transform(ax.figure.dpi_scale_trans)
+    return heads
+
+
+def _turned(head: Iterable[Point], scale: float, angle: float) -> Outline:
+    """A head's outline in inches (a point is a 72nd), turned the way its arrow points on the screen."""
+    along, across = scale * cos(angle) / 72, scale * sin(angle) / 72
+    points = [(x * along - y * across, x * across + y * along) for x, y in head]
+    return Outline([*points, points[0]], closed=True)
+
+
+def label_arrows(picture: Layout, ax: Axes) -> None:
+    """Label each message on its first hop, then on further hops where there is room."""
+    if len(picture.arrows) > LABELLED_ARROWS:
+        return
+    to_pixels = ax.transData
+    lines: list[Line] = []
+    for arrow in picture.arrows:
+        x0, y0, x1, y1 = ends(arrow, picture)
+        (px0, py0), (px1, py1) = to_pixels.transform([(x0, y1 if is_hook(arrow) else y0), (x1, y1)])
+        lines.append((px0, py0, px1, py1))
+    seen: set[tuple[str, str]] = set()
+    first: list[tuple[Arrow, Line]] = []
+    further: list[tuple[Arrow, Line]] = []
+    for arrow, line in zip(picture.arrows, lines, strict=True):
+        (further if (arrow.message_id, arrow.style) in seen else first).append((arrow, line))
+        seen.add((arrow.message_id, arrow.style))
+    wanted = [(shortened(arrow.label, 18), arrow, line) for arrow, line in first + further if arrow.label]
+    extent = ax.get_window_extent()
+    heights = to_pixels.transform([(0, number) for number in range(len(picture.lanes))])[:, 1]
+    lane_lines = [(extent.x0, y, extent.x1, y) for y in heights]
+    # a label may stand a little over the right edge, where the margin is
+    frame = Box(extent.x0, extent.y0, extent.x1 + 0.2 * ax.figure.dpi, extent.y1)
+    size = LABEL_SIZE * ax.figure.dpi / 72
+    places = place_labels([(text, line) for text, _, line in wanted], size, frame, [*lines, *lane_lines])
+    to_data = to_pixels.inverted()
+    for (text, arrow, _), place in zip(wanted, places, strict=True):
+        if place is None:
+            continue
+        x, y = to_data.transform(place)
+        label = ax.text(x, y, text, fontsize=LABEL_SIZE, va="center", ha="left", color=ARROWS[arrow.style].colour)
+        label.set(zorder=7, path_effects=[withStroke(linewidth=2.0, foreground=WHITE, alpha=0.85)])
+
+
+def shortened(name: str, limit: int = 24) -> str:
+    """A name cut to at most `limit` characters, in the middle: what tells names apart is mostly at their ends."""
+    if len(name) <= limit:
+        return name
+    tail = (limit - 1) // 2
+    return f"{name[: limit - 1 - tail]}…{name[len(name) - tail :]}"

@@ -1,0 +1,256 @@
+"""The layout of a timeline: a journal goes in, lanes, arrows, bars and marks come out.
+
+This is a pure function of the events: no drawing, no clock, no files. What each message copy did is found in
+`agentlab.timeline.hops`; here it gets its place. Every message copy of the journal is drawn or counted, and no
+arrow runs backwards in time. Read next: `agentlab.timeline.draw`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from agentlab.core.journal import (
+    ARRIVED,
+    DROPPED,
+    EVENT,
+    FAILED,
+    GONE,
+    HANDLED,
+    HOST,
+    JOINED,
+    KILLED,
+    LOST,
+    PAUSED,
+    PROCESS,
+    REQUEST,
+    RESPONSE,
+    RESUMED,
+    SENT,
+    Journal,
+    JournalEvent,
+    messages,
+)
+from agentlab.core.run import Run
+
+from .axis import TimeAxis, time_axis
+from .hops import Handling, Hop, Setting, follow
+from .lanes import Homes, lane_names
+from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Style
+
+MARKED: Final = frozenset({JOINED, GONE, KILLED, PAUSED, RESUMED})
+"""What happens to a process and gets a mark. The rest (advertised, refused…) is for the dashboard's lists."""
+
+_FATES: Final[dict[str, Literal["lost", "dropped", "failed"]]] = {
+    LOST: "lost",
+    DROPPED: "dropped",
+    FAILED: "failed",
+}
+
+Copy = tuple[str, str, str]
+
+
+def layout(source: Iterable[JournalEvent], *, lanes: LaneKind = "process") -> Layout:
+    """Lay out a run, a journal, or any events in the order of the journal.
+
+    With ``lanes="process"`` each process has a lane and messages go by way of the host. With ``lanes="agent"``
+    each agent has one and arrows go straight from sender to receiver, which is the view for the standalone
+    runtime, where all agents share a process.
+    """
+    if lanes not in ("process", "agent"):
+        raise ValueError(f'lanes should be "process" or "agent", not {lanes!r}.')
+    events = list(source)
+    names = lane_names(events, lanes, source.lanes if isinstance(source, Run) else ())
+    homes = Homes(events)
+    placing = _Placing(names, time_axis(events), lanes, homes)
+    copies = messages(events)
+    setting = Setting(homes, lanes, has_host=HOST in names)
+    routed: dict[str, list[JournalEvent]] = {}
+    for (message_id, kind, recipient), steps in copies.items():
+        if kind == EVENT and recipient:
+            routed.setdefault(message_id, []).extend(steps)
+    drawn_copies: set[Copy] = set()
+    represented: set[str] = set()
+    for (message_id, kind, recipient), steps in copies.items():
+        before_routing = kind == EVENT and not recipient
+        published = copies.get((message_id, EVENT, ""), ()) if kind == EVENT and recipient else ()
+        onward = routed.get(message_id, ()) if before_routing else ()
+        drawn = []
+        for part in _parts(steps):
+            life = follow(part, setting, published, onward)
+            style, error = _style(part, copies)
+            drawn += [placing.arrow(hop, part[0], style, error) for hop in life.hops]
+            drawn += [placing.bar(handling) for handling in life.handlings]
+            drawn += [placing.mark(moment) for moment in life.moments]
+            if onward and not life.hops:  # its copies' arrows stand for it, if they have any
+                represented.add(message_id)
+        if any(drawn):
+            drawn_copies.add((message_id, kind, recipient))
+    drawn_copies |= {
+        (name, EVENT, "") for name, kind, to in drawn_copies if to and kind == EVENT and name in represented
+    }
+    process_events = [event for event in events if event.kind == PROCESS]
+    marked = [event for event in process_events if event.what in MARKED]
+    for event in marked:
+        placing.process_mark(event)
+    bars, levels = _stack(placing.bars)
+    return Layout(
+        lanes=tuple(Lane(name, name == HOST and lanes == "process", levels.get(n, 1)) for n, name in enumerate(names)),
+        arrows=tuple(sorted(placing.arrows, key=lambda arrow: (arrow.start, arrow.end))),
+        bars=bars,
+        marks=tuple(sorted(placing.marks, key=lambda mark: mark.at)),
+        axis=placing.axis,
+        undrawn_copies=len(copies) - len(drawn_copies),
+        undrawn_process_events=len(process_events) - len(marked),
+        let_go=source.let_go if isinstance(source, Run | Journal) else 0,
+        clamped=placing.clamped,
+        note=source.note if isinstance(source, Run) else "",
+    )
+
+
+def short_name(type_name: str) -> str:
+    """A message type's name without its module."""
+    return type_name.rpartition(".")[2]
+
+
+class _Placing:
+    """Gives hops, handlings and moments their lanes and times, and collects what came out."""
+
+    def __init__(self, names: Sequence[str], axis: TimeAxis, kind: LaneKind, homes: Homes) -> None:
+        self.axis = axis
+        self.arrows: list[Arrow] = []
+        self.bars: list[Bar] = []
+        self.marks: list[Mark] = []
+        self.clamped = 0
+        self._lanes = {name: number for number, name in enumerate(names)}
+        self._by_agent = kind == "agent"
+        self._homes = homes
+
+    def arrow(self, hop: Hop, first: JournalEvent, style: Style, error: str) -> bool:
+        """Draw one hop; False when not even its sender's lane is known."""
+        source = self._lanes.get(hop.source)
+        if source is None:
+            return False
+        target = self._lanes.get(hop.target)
+        start = self.axis.at(hop.departed)
+        fate: Fate = "in flight"
+        end = self.axis.length if target is not None else start
+        if hop.landed:
+            fate, end = "arrived", self.axis.at(hop.landed)
+        elif hop.ending:
+            fate, end = _FATES[hop.ending.what], self.axis.at(hop.ending)
+        self.arrows.append(
+            Arrow(
+                message_id=first.message_id,
+                recipient=first.recipient,
+                style=style,
+                label=short_name(first.type),
+                from_lane=source,
+                to_lane=target,
+                start=start,
+                end=self._not_before(start, end),
+                fate=fate,
+                estimated=hop.estimated,
+                detail=hop.ending.detail if hop.ending else error,
+            )
+        )
+        return True
+
+    def bar(self, handling: Handling) -> bool:
+        started, ended = handling.started, handling.ended
+        lane = self._lanes.get((started.recipient or OUTSIDE) if self._by_agent else started.process)
+        if lane is None:
+            return False
+        start = self.axis.at(started)
+        self.bars.append(
+            Bar(
+                message_id=started.message_id,
+                agent=started.recipient,
+                label=short_name(started.type),
+                lane=lane,
+                level=0,
+                start=start,
+                end=self._not_before(start, self.axis.at(ended) if ended else self.axis.length),
+                outcome=ended.what if ended else RUNNING,
+                detail=ended.detail if ended else "",
+            )
+        )
+        return True
+
+    def mark(self, event: JournalEvent) -> bool:
+        name = event.process
+        if self._by_agent:
+            at_recipient = event.recipient and self._homes.of_agent(event.recipient) in (event.process, "")
+            name = event.recipient if at_recipient else event.sender or OUTSIDE
+        return self._mark(event, name)
+
+    def process_mark(self, event: JournalEvent) -> None:
+        """Mark what happened to a process: on its lane, or on the lane of each agent that lives in it."""
+        if self._by_agent:
+            for name in self._lanes:
+                if self._homes.of_agent(name) == event.process:
+                    self._mark(event, name)
+        else:
+            self._mark(event, event.process)
+
+    def _mark(self, event: JournalEvent, name: str) -> bool:
+        lane = self._lanes.get(name)
+        if lane is None:
+            return False
+        label = short_name(event.type) if event.message_id else ""
+        self.marks.append(Mark(event.what, lane, self.axis.at(event), event.message_id, label, event.detail))
+        return True
+
+    def _not_before(self, start: int, end: int) -> int:
+        """Clocks of different machines are only estimates of each other; a picture must not show time going back."""
+        self.clamped += end < start
+        return max(start, end)
+
+
+def _parts(steps: list[JournalEvent]) -> list[list[JournalEvent]]:
+    """One copy's events, where a request got two answers taken apart: an error made by the host (at the deadline,
+    say) and the receiver's late reply bear the same name, and differ in type."""
+    if steps[0].kind != RESPONSE:
+        return [steps]
+    by_type: dict[str, list[JournalEvent]] = {}
+    for event in steps:
+        by_type.setdefault(event.type, []).append(event)
+    return list(by_type.values())
+
+
+def _style(steps: Sequence[JournalEvent], copies: dict[Copy, list[JournalEvent]]) -> tuple[Style, str]:
+    """How a copy's arrows look, and the text of the error that it carries.
+
+    The journal has no word for "this response is an error", but the request's end tells: an answer that the
+    host made up is one when the request ended at the host, and any other when its handler failed.
+    """
+    first = steps[0]
+    if first.kind == REQUEST:
+        return "request", ""
+    if first.kind != RESPONSE:
+        return "event", ""
+    by_host = not any(event.what in (SENT, ARRIVED) for event in steps)
+    # a response goes to the request's sender, and comes from its recipient
+    request = copies.get((first.message_id, REQUEST, first.sender), ())
+    if not by_host and any(event.what == HANDLED for event in request):
+        return "response", ""
+    failures = [
+        event.detail
+        for event in request
+        if event.what in (FAILED, LOST, DROPPED) and (event.process == HOST) == by_host
+    ]
+    return ("error", failures[0]) if failures else ("response", "")
+
+
+def _stack(bars: Sequence[Bar]) -> tuple[tuple[Bar, ...], dict[int, int]]:
+    """Put bars that overlap in a lane on different levels; return them in order of time, and the levels of each
+    lane. A bar takes the lowest level that is free, so a call made while handling lies on its cause."""
+    free_from: dict[int, list[int]] = {}
+    stacked = []
+    for bar in sorted(bars, key=lambda bar: (bar.start, -bar.end)):
+        ends = free_from.setdefault(bar.lane, [])
+        level = next((n for n, end in enumerate(ends) if end <= bar.start), len(ends))
+        ends[level : level + 1] = [bar.end]
+        stacked.append(replace(bar, level=level))
+    return tuple(stacked), {lane: len(ends) for lane, ends in free_from.items()}

@@ -1,0 +1,49 @@
+"""The figure that a timeline is drawn on when no axes are given: its size, its margins, and how a notebook shows it.
+
+Read next: `agentlab.timeline.draw`.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from math import ceil
+from typing import Any, ClassVar
+
+from matplotlib.figure import Figure
+
+from .shapes import Layout
+
+
+class Picture(Figure):
+    """A picture is a bare figure that a notebook can show.
+
+    IPython only shows plain figures once pyplot was imported, and we never import that.
+    """
+
+    LEGEND_COLUMNS: ClassVar = 6
+
+    @classmethod
+    def for_layout(cls, picture: Layout, has_title: bool) -> Picture:
+        """An empty picture with one pair of axes, and room for this layout's lanes, names and legend."""
+        longest = max((len(lane.name) for lane in picture.lanes), default=0)
+        # inches: a notebook shows about 10 of them across
+        width = 10.0 + min(6.0, max(0, len(picture.arrows) - 60) / 80)
+        left, right = 0.35 + 0.085 * min(longest, 24), 0.25
+        looks: set[str] = {a.style for a in picture.arrows} | {a.fate for a in picture.arrows}
+        looks |= {bar.outcome for bar in picture.bars} | {mark.what for mark in picture.marks}
+        top, bottom = 0.5 if has_title else 0.3, 0.6 + 0.2 * ceil(len(looks) / cls.LEGEND_COLUMNS)
+        lane_height = 0.95 if len(picture.lanes) <= 6 else 0.7
+        height = max(1, len(picture.lanes)) * lane_height
+        if not picture.lanes:
+            left, bottom = right, top
+        figure = cls(figsize=(width, top + height + bottom), dpi=100, facecolor="white")
+        whole = top + height + bottom
+        figure.add_axes((left / width, bottom / whole, (width - left - right) / width, height / whole))
+        return figure
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        # twice the pixels shown at half the size: sharp on today's screens
+        out = BytesIO()
+        self.savefig(out, format="png", dpi=2 * self.dpi)
+        width, height = (round(inches * self.dpi) for inches in self.get_size_inches())
+        return out.getvalue(), {"width": width, "height": height}

@@ -1,0 +1,361 @@
+"""The layout is a pure function of the journal: these tests call it with plausible and with absurd journals."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import journals
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import agentlab.timeline.shapes
+from agentlab import AgentId, MessageContext, RoutedAgent, SingleThreadedAgentRuntime, message_handler
+from agentlab.core import journal as j
+from agentlab.core.journal import Journal, JournalEvent
+from agentlab.core.run import Run
+from agentlab.timeline.layout import layout
+from agentlab.timeline.shapes import Layout
+
+STORIES = {
+    "debate": journals.debate(),
+    "nested calls": journals.nested_calls(),
+    "fan-out": journals.fan_out(),
+    "killed worker": journals.killed_worker(),
+    "foreign worker": journals.foreign_worker(),
+    "standalone": journals.standalone(),
+    "many": journals.many(60),
+}
+every_story = pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+both_views = pytest.mark.parametrize("lanes", ["process", "agent"])
+
+MESSAGE_STEPS = [j.SENT, j.ARRIVED, j.LEFT, j.RECEIVED, j.STARTED, j.DUPLICATED, *sorted(j.ENDINGS)]
+PROCESS_STEPS = [j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.ADVERTISED, j.REFUSED]
+PROCESSES = ["", "host", "notebook", "w1", "w2", "w3"]
+AGENTS = ["", "a/1", "b/1", "c/2"]
+
+
+@st.composite
+def events(draw: st.DrawFn) -> JournalEvent:
+    """Any event at all: steps without the ones before them, clocks that disagree, processes without a name."""
+    is_message = draw(st.integers(0, 4)) > 0
+    kind = draw(st.sampled_from([j.REQUEST, j.RESPONSE, j.EVENT])) if is_message else j.PROCESS
+    what = draw(st.sampled_from(MESSAGE_STEPS if is_message else PROCESS_STEPS))
+    return JournalEvent(
+        seq=0,
+        what=what,
+        kind=kind,
+        message_id=draw(st.sampled_from(["m1", "m2", "m3"])) if is_message else "",
+        cause="",
+        sender=draw(st.sampled_from(AGENTS)) if is_message else "",
+        recipient=draw(st.sampled_from(AGENTS)) if is_message else "",
+        topic="news/x" if kind == j.EVENT else "",
+        process=j.HOST if what in (j.ARRIVED, j.LEFT) else draw(st.sampled_from(PROCESSES)),
+        type="module.Greeting",
+        size=1,
+        time_ns=draw(st.integers(0, 50)) * 1_000_000,
+        lamport=0,
+        detail=draw(st.sampled_from(PROCESSES)),
+    )
+
+
+any_journal = st.lists(events(), max_size=40)
+any_view = st.sampled_from(["process", "agent"])
+unhurried = settings(deadline=None, max_examples=300)
+"""A busy machine is no reason to fail."""
+
+
+@dataclass
+class Word:
+    text: str
+
+
+class Shouter(RoutedAgent):
+    def __init__(self) -> None:
+        super().__init__("Shouts a word.")
+
+    @message_handler
+    async def on_word(self, message: Word, ctx: MessageContext) -> Word:
+        if not message.text:
+            raise ValueError("nothing to shout")
+        return Word(message.text.upper())
+
+
+def drawn_messages(picture: Layout) -> set[str]:
+    return {shape.message_id for shape in (*picture.arrows, *picture.bars, *picture.marks)} - {""}
+
+
+def names(picture: Layout) -> list[str]:
+    return [lane.name for lane in picture.lanes]
+
+
+def hops(picture: Layout, message_id: str) -> list[tuple[str, str, str]]:
+    lanes = names(picture)
+    return [
+        (lanes[a.from_lane], lanes[a.to_lane] if a.to_lane is not None else "?", a.fate)
+        for a in picture.arrows
+        if a.message_id == message_id
+    ]
+
+
+@unhurried
+@given(any_journal, any_view)
+def test_no_arrow_and_no_bar_runs_backwards_in_time_or_leaves_the_axis(history, lanes):
+    picture = layout(history, lanes=lanes)
+    for shape in (*picture.arrows, *picture.bars):
+        assert 0 <= shape.start <= shape.end <= picture.axis.length
+
+
+@unhurried
+@given(any_journal, any_view)
+def test_every_message_copy_is_drawn_or_counted(history, lanes):
+    picture = layout(history, lanes=lanes)
+    copies = j.messages(history)
+    missing = [copy for copy in copies if copy[0] not in drawn_messages(picture)]
+    assert len(missing) <= picture.undrawn_copies <= len(copies)
+    marked = [mark for mark in picture.marks if not mark.message_id]
+    process_events = [event for event in history if event.kind == j.PROCESS]
+    if lanes == "process" and all(event.process for event in process_events):
+        assert len(marked) + picture.undrawn_process_events == len(process_events)
+
+
+@unhurried
+@given(any_journal, st.data(), any_view)
+def test_lanes_keep_their_order_when_events_are_appended(history, data, lanes):
+    before = [n for n in names(layout(history[: data.draw(st.integers(0, len(history)))], lanes=lanes)) if n != j.HOST]
+    after = names(layout(history, lanes=lanes))
+    assert [name for name in after if name in before] == before
+
+
+@unhurried
+@given(any_journal)
+def test_bars_that_overlap_in_a_lane_lie_on_different_levels(history):
+    picture = layout(history)
+    rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for bar in picture.bars:
+        assert bar.level < picture.lanes[bar.lane].levels
+        rows.setdefault((bar.lane, bar.level), []).append((bar.start, bar.end))
+    for row in rows.values():
+        assert all(earlier[1] <= later[0] for earlier, later in pairwise(row))
+
+
+@unhurried
+@given(any_journal, any_view)
+def test_the_same_journal_gives_the_same_layout(history, lanes):
+    assert layout(history, lanes=lanes) == layout(iter(history), lanes=lanes)
+
+
+@every_story
+@both_views
+def test_a_plausible_journal_is_drawn_completely(story, lanes):
+    picture = layout(story, lanes=lanes)
+    assert (picture.undrawn_copies, picture.clamped) == (0, 0)
+    assert drawn_messages(picture) == {event.message_id for event in story} - {""}
+
+
+def test_a_request_and_its_response_go_by_way_of_the_host():
+    story = journals.Story({"echo/1": "worker"})
+    story.call("", "echo/1", "Hello")
+    picture = layout(story.events)
+    assert names(picture) == ["notebook", "host", "worker"]
+    there_and_back = [("notebook", "host"), ("host", "worker"), ("worker", "host"), ("host", "notebook")]
+    assert hops(picture, "m1") == [(*hop, "arrived") for hop in there_and_back]
+    assert [arrow.style for arrow in picture.arrows] == ["request", "request", "response", "response"]
+    assert [(bar.outcome, bar.agent) for bar in picture.bars] == [("handled", "echo/1")]
+
+
+def test_a_published_message_goes_to_the_host_once_and_then_to_each_receiver():
+    picture = layout(journals.fan_out())
+    receivers = [("host", name, "arrived") for name in ("ada", "bob", "cy")]
+    assert sorted(hops(picture, "m1")) == sorted([("notebook", "host", "arrived"), *receivers])
+
+
+def test_the_response_to_a_failed_request_is_drawn_as_an_error():
+    picture = layout(journals.nested_calls())
+    errors = [arrow for arrow in picture.arrows if arrow.style == "error"]
+    assert len(errors) == 2
+    assert errors[0].detail == "AssertionError: 2 is not 3"
+    assert [bar.detail for bar in picture.bars if bar.outcome == j.FAILED] == ["AssertionError: 2 is not 3"]
+
+
+def test_what_a_killed_worker_had_and_what_was_on_its_way_is_lost():
+    picture = layout(journals.killed_worker())
+    assert [bar.outcome for bar in picture.bars if bar.message_id == "m2"] == ["lost"]
+    assert ("host", "fragile", "lost") in hops(picture, "m3")
+    assert ("host", "fragile", "dropped") in hops(picture, "m4")
+    assert hops(picture, "m99") == [("notebook", "host", "arrived"), ("host", "steady", "in flight")]
+    assert {mark.what for mark in picture.marks} == {j.JOINED, j.KILLED, j.GONE, j.PAUSED, j.RESUMED}
+
+
+def test_hops_of_a_worker_that_reports_nothing_are_estimated():
+    picture = layout(journals.foreign_worker())
+    lanes = names(picture)
+    estimated = [(lanes[a.from_lane], lanes[a.to_lane or 0]) for a in picture.arrows if a.estimated]
+    assert estimated == [("host", "autogen"), ("autogen", "host"), ("autogen", "host")]
+    assert all(arrow.start == arrow.end for arrow in picture.arrows if arrow.estimated)
+
+
+def test_a_duplicated_message_is_drawn_twice_and_marked():
+    story = journals.Story({"echo/1": "worker"})
+    story.call("", "echo/1", "Hello")
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "echo/1", "type": "Hello"}
+    story.log(j.DUPLICATED, j.HOST, **request)
+    story.log(j.LEFT, j.HOST, detail="worker", **request)
+    story.log(j.RECEIVED, "worker", **request)
+    picture = layout(story.events)
+    assert hops(picture, "m1").count(("host", "worker", "arrived")) == 2
+    assert [mark.what for mark in picture.marks] == [j.DUPLICATED]
+
+
+def test_a_clock_that_is_behind_does_not_turn_an_arrow_round_and_is_counted():
+    story = journals.Story({"echo/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "echo/1", "type": "Hello"}
+    story.log(j.LEFT, j.HOST, story.now + 5, detail="worker", **request)
+    story.log(j.RECEIVED, "worker", story.now, **request)
+    picture = layout(story.events)
+    assert [(arrow.start, arrow.end) for arrow in picture.arrows] == [(5, 5)]
+    assert picture.clamped == 1
+    assert "clocks disagree" in picture.remarks()[0]
+
+
+@both_views
+def test_a_deadline_gives_an_error_and_the_late_reply_is_dropped(lanes):
+    story = journals.Story({"slow/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "slow/1", "type": "Hello"}
+    error = {
+        "kind": j.RESPONSE,
+        "message_id": "m1",
+        "sender": "slow/1",
+        "recipient": "",
+        "type": "DeadlineExceededError",
+    }
+    reply = error | {"type": "Reply"}
+    start = story.send(j.REQUEST, "m1", "", "slow/1", "Hello")
+    story.log(j.STARTED, "worker", start, **request)
+    story.log(j.FAILED, j.HOST, start + 2, detail="no answer within 1 s", **request)
+    story.log(j.LEFT, j.HOST, start + 3, detail="notebook", **error)
+    story.log(j.RECEIVED, "notebook", start + 4, **error)
+    story.log(j.HANDLED, "worker", start + 6, **request)
+    story.log(j.SENT, "worker", start + 7, **reply)
+    story.log(j.ARRIVED, j.HOST, start + 8, detail="worker", **reply)
+    story.log(j.DROPPED, j.HOST, start + 9, detail="late", **reply)
+    picture = layout(story.events, lanes=lanes)
+    arrows = {(a.style, a.label, a.fate, a.detail) for a in picture.arrows if a.style != "request"}
+    dropped = ("response", "Reply", "dropped", "late")
+    assert arrows - {("response", "Reply", "arrived", "")} == {
+        ("error", "DeadlineExceededError", "arrived", "no answer within 1 s"),
+        dropped,
+    }
+    assert [(mark.what, mark.detail) for mark in picture.marks] == [(j.FAILED, "no answer within 1 s")]
+    assert [bar.outcome for bar in picture.bars] == [j.HANDLED]
+    assert picture.clamped == 0
+
+
+def test_a_request_that_the_host_refused_ends_there_and_an_error_comes_back():
+    story = journals.Story()
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "nobody/1", "type": "Hello"}
+    error = {
+        "kind": j.RESPONSE,
+        "message_id": "m1",
+        "sender": "nobody/1",
+        "recipient": "",
+        "type": "AgentNotFoundError",
+    }
+    story.log(j.SENT, "notebook", **request)
+    story.log(j.ARRIVED, j.HOST, story.now + 1, detail="notebook", **request)
+    story.log(j.DROPPED, j.HOST, story.now + 1, detail="nobody advertises it", **request)
+    story.log(j.LEFT, j.HOST, story.now + 2, detail="notebook", **error)
+    story.log(j.RECEIVED, "notebook", story.now + 3, **error)
+    picture = layout(story.events)
+    assert hops(picture, "m1") == [
+        ("notebook", "host", "arrived"),
+        ("host", "?", "dropped"),
+        ("host", "notebook", "arrived"),
+    ]
+    assert [arrow.style for arrow in picture.arrows] == ["request", "request", "error"]
+
+
+def test_a_message_without_a_handler_is_answered_and_that_is_not_an_error():
+    story = journals.Story({"echo/1": "worker"})
+    story.call("", "echo/1", "Hello", reply="None")
+    unhandled = [replace(e, what=j.UNHANDLED) if e.what == j.HANDLED else e for e in story.events]
+    picture = layout(unhandled)
+    assert {arrow.style for arrow in picture.arrows} == {"request", "response"}
+    assert [bar.outcome for bar in picture.bars] == [j.UNHANDLED]
+
+
+async def test_what_the_standalone_runtime_records_is_drawn_completely():
+    journal = Journal()
+    runtime = SingleThreadedAgentRuntime(journal=journal)
+    await Shouter.register(runtime, "shouter", Shouter)
+    runtime.start()
+    target = AgentId("shouter", "default")
+    assert await runtime.send_message(Word("hello"), target) == Word("HELLO")
+    with pytest.raises(ValueError, match="nothing to shout"):
+        await runtime.send_message(Word(""), target)
+    await runtime.stop_when_idle()
+    picture = layout(journal, lanes="agent")
+    assert names(picture) == ["outside", "shouter/default"]
+    assert [arrow.style for arrow in picture.arrows] == ["request", "response", "request"]
+    assert [bar.outcome for bar in picture.bars] == [j.HANDLED, j.FAILED]
+    assert (picture.undrawn_copies, picture.clamped) == (0, 0)
+
+
+def test_standalone_arrows_go_straight_from_agent_to_agent():
+    picture = layout(journals.standalone(), lanes="agent")
+    assert names(picture) == ["outside", "editor/e", "writer/w", "critic/c"]
+    assert hops(picture, "m1") == [("outside", "editor/e", "arrived"), ("editor/e", "outside", "arrived")]
+    assert hops(picture, "m4") == [("editor/e", "writer/w", "arrived"), ("editor/e", "critic/c", "arrived")]
+    assert hops(picture, "m5") == [("writer/w", "?", "in flight")]
+
+
+def test_standalone_agents_share_one_lane_when_lanes_are_processes():
+    picture = layout(journals.standalone())
+    assert names(picture) == ["standalone"]
+    assert picture.lanes[0].levels == 2
+
+
+def test_a_run_says_in_which_order_its_lanes_are_drawn_and_what_was_let_go():
+    story = journals.fan_out()
+    run = Run(story, lanes=("cy", "nobody", "ada"), let_go=7, note="cut off")
+    picture = layout(run)
+    assert names(picture) == ["notebook", "cy", "host", "ada", "bob"]
+    assert picture.remarks() == ["cut off", "7 earlier events let go by the journal"]
+
+
+def test_a_journal_that_let_events_go_is_laid_out_with_their_count():
+    journal = Journal(capacity=20)
+    for event in journals.debate():
+        record = [getattr(event, name) for name in j.FIELDS[1:]]
+        journal.append(*record)
+    picture = layout(journal)
+    assert picture.let_go == len(journals.debate()) - 20
+    assert picture.arrows
+
+
+@pytest.mark.parametrize(("length_ns", "unit"), [(999_000, "µs"), (1_000_000, "ms"), (10_000_000_000, "s")])
+def test_the_unit_of_the_axis_fits_its_length(length_ns, unit):
+    story = journals.Story()
+    story.log(j.JOINED, "w1")
+    story.log(j.GONE, "w1", story.now + length_ns)
+    axis = layout(story.events).axis
+    assert axis.unit == unit
+    assert axis.label == f"{unit} since the first event"
+
+
+def test_an_unknown_kind_of_lanes_is_refused():
+    with pytest.raises(ValueError, match="process"):
+        layout([], lanes="thread")
+
+
+def test_nothing_that_makes_a_layout_imports_matplotlib():
+    folder = Path(agentlab.timeline.shapes.__file__).parent
+    for name in ("axis", "shapes", "lanes", "hops", "layout", "labels", "style"):
+        tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not any(module.startswith("matplotlib") for module in imported), name
+        assert not imported & {"draw", "arrows", "picture", "listing"}, name
