@@ -96,6 +96,14 @@ def _integer(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
 
+_HIGHEST_LAMPORT: Final = 2**53
+"""Nobody counts to this; and everybody's clock would follow to where the wire cannot write it."""
+
+
+def _lamport(number: int) -> int:
+    return number if number <= _HIGHEST_LAMPORT else 0
+
+
 # Messages: what the two dialects share
 
 
@@ -181,7 +189,7 @@ def _read_request(request: agents_pb.RpcRequest) -> Request:
         parcel.message_id = metadata.pop(_MESSAGE_ID, "")
         parcel.cause = metadata.pop(_CAUSE, "")
         parcel.sent_ns = _integer(metadata.pop(_SENT_NS, ""))
-        parcel.lamport = _integer(metadata.pop(_LAMPORT, ""))
+        parcel.lamport = _lamport(_integer(metadata.pop(_LAMPORT, "")))
         parcel.deadline_s = _deadline(metadata.pop(_DEADLINE_S, None))
         parcel.metadata = metadata
     return parcel
@@ -189,10 +197,16 @@ def _read_request(request: agents_pb.RpcRequest) -> Request:
 
 def _deadline(text: str | None) -> float | None:
     try:
-        seconds = None if text is None else float(text)
+        return None if text is None else _seconds(float(text))
     except ValueError:
         return None
-    return None if seconds is None or math.isnan(seconds) else seconds
+
+
+def _seconds(seconds: float) -> float | None:
+    """A deadline: none that is no number, and none that would be infinite in the past."""
+    if math.isnan(seconds):
+        return None
+    return 0.0 if seconds == -math.inf else seconds
 
 
 def _read_response(response: agents_pb.RpcResponse) -> Response:
@@ -202,7 +216,7 @@ def _read_response(response: agents_pb.RpcResponse) -> Response:
     parcel = Response(response.request_id, _read_payload(response.payload) if response.HasField("payload") else NOTHING)
     if metadata:
         parcel.sent_ns = _integer(metadata.pop(_SENT_NS, ""))
-        parcel.lamport = _integer(metadata.pop(_LAMPORT, ""))
+        parcel.lamport = _lamport(_integer(metadata.pop(_LAMPORT, "")))
     kind, remote_type, trace = (metadata.pop(name, "") for name in (_ERROR, _ERROR_TYPE, _TRACEBACK))
     if response.error:
         # A worker that knows nothing of ours says only a text: its handler failed.
@@ -222,17 +236,20 @@ def _read_event(event: Any) -> Event:
             content_type, data = JSON_DATA_CONTENT_TYPE, event.binary_data
     if not attributes.get(_SCHEMA):
         raise WireError("A CloudEvent needs the attribute dataschema: the message type's name.")
+    named = attributes.get(_CONTENT_TYPE) or content_type
+    if (named == PROTOBUF_DATA_CONTENT_TYPE) != (content_type == PROTOBUF_DATA_CONTENT_TYPE):
+        raise WireError(f"A CloudEvent says that its data is {named:.100}, and it is {content_type}.")
     sender = None
     if _SENDER_TYPE in attributes and _SENDER_KEY in attributes:
         sender = _agent_id(attributes[_SENDER_TYPE], attributes[_SENDER_KEY])
     return Event(
         _topic_id(event.type, event.source),
-        Payload(attributes[_SCHEMA], attributes.get(_CONTENT_TYPE) or content_type, data),
+        Payload(attributes[_SCHEMA], named, data),
         None if sender == _NOBODY else sender,
         event.id,
         attributes.get(_EVENT_CAUSE, ""),
         _integer(attributes.get(_EVENT_SENT_NS, "")),
-        _integer(attributes.get(_EVENT_LAMPORT, "")),
+        _lamport(_integer(attributes.get(_EVENT_LAMPORT, ""))),
         attributes={name: text for name, text in attributes.items() if name not in _OWN_ATTRIBUTES},
     )
 
@@ -244,7 +261,10 @@ def _attribute(value: Any) -> str:
         case "ce_bytes":
             return str(value.ce_bytes.hex())
         case "ce_timestamp":
-            return str(value.ce_timestamp.ToJsonString())
+            try:
+                return str(value.ce_timestamp.ToJsonString())
+            except ValueError as error:
+                raise WireError(str(error)) from error
         case name:
             return str(getattr(value, name))
 
@@ -397,7 +417,7 @@ def decode_frame(data: bytes) -> Frame:
 
 def _read_parcel(piece: lab_pb.Parcel) -> Parcel:
     parcel = _read(piece.message)
-    parcel.sent_ns, parcel.lamport = piece.sent_ns, piece.lamport
+    parcel.sent_ns, parcel.lamport = piece.sent_ns, _lamport(piece.lamport)
     if isinstance(parcel, Event):
         parcel.message_id, parcel.cause = piece.message_id, piece.cause
         if piece.recipients:
@@ -409,8 +429,8 @@ def _read_parcel(piece: lab_pb.Parcel) -> Parcel:
         parcel.delivery_id = piece.delivery_id
         if isinstance(parcel, Request):
             parcel.message_id, parcel.cause = piece.message_id, piece.cause
-            if piece.HasField("deadline_s") and not math.isnan(piece.deadline_s):
-                parcel.deadline_s = piece.deadline_s
+            if piece.HasField("deadline_s"):
+                parcel.deadline_s = _seconds(piece.deadline_s)
     return parcel
 
 
@@ -424,5 +444,5 @@ def _read_reports(raw: lab_pb.Reports) -> list[Report]:
         what = _WHAT_FROM_WIRE.get(number)
         if what is not None:
             text, trace = (details[row].text, details[row].traceback) if row in details else ("", "")
-            reports.append(Report(delivery_id, what, time_ns, lamport, text, trace))
+            reports.append(Report(delivery_id, what, time_ns, _lamport(lamport), text, trace))
     return reports

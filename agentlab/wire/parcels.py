@@ -9,13 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..core.exceptions import BY_NAME, RemoteHandlerError, UndeliverableException
+from ..core.exceptions import BY_NAME, MessageDroppedException, RemoteHandlerError, UndeliverableException
 from ..core.ids import AgentId
 from ..core.topics import TopicId
 
 
 class WireError(ValueError):
-    """What arrived is not a legal message of this protocol."""
+    """What arrived is not a legal message of this protocol.
+
+    Its text is short however long a text it complains about: it goes into logs, the journal and gRPC's headers.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= 500 else f"{text[:500]}…")
 
 
 class Payload(NamedTuple):
@@ -46,8 +52,10 @@ class Failure:
     traceback: str = ""
     """The traceback in the other process."""
 
-    def exception(self) -> UndeliverableException:
+    def exception(self) -> UndeliverableException | MessageDroppedException:
         """The error to raise at the sender."""
+        if self.kind == MessageDroppedException.__name__:
+            return MessageDroppedException(self.text)
         cls = BY_NAME.get(self.kind, UndeliverableException)
         if cls is RemoteHandlerError:
             return RemoteHandlerError(self.text, remote_type=self.remote_type, remote_traceback=self.traceback)

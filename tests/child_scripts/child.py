@@ -1,0 +1,101 @@
+"""A child process of a test: started, spoken to by signals, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+READY_LIMIT_S = 30.0
+"""A child is ready in under a second; on a busy machine in several."""
+
+
+class Child:
+    """A child process that prints one JSON line when it is ready, and exits when its stdin ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
+        self._process = process
+        self._log = log
+        self.ready: dict[str, Any] = {}
+        """What its ready line says."""
+
+    @classmethod
+    async def start(cls, script: str, **options: Any) -> Self:
+        """Start ``child_scripts/SCRIPT.py`` and wait until it is ready. `options` reach it as JSON."""
+        child = cls._spawn(script, options)
+        try:
+            line = await child.read_line(READY_LIMIT_S)
+            child.ready = json.loads(line)
+        except BaseException as error:
+            text = child.log()
+            child.end()
+            raise AssertionError(f"The child {script} did not start ({error!r}). Its log:\n{text}") from error
+        return child
+
+    @classmethod
+    def _spawn(cls, script: str, options: dict[str, Any]) -> Self:
+        log = tempfile.TemporaryFile()  # noqa: SIM115  the child writes to it as long as it lives
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name(f"{script}.py")), json.dumps(options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+        return cls(process, log)
+
+    async def read_line(self, limit_s: float = READY_LIMIT_S) -> bytes:
+        """The next line that it prints."""
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), limit_s)
+        if not line:
+            raise EOFError(f"The child ended with exit code {self._process.poll()}.")
+        return line
+
+    @property
+    def address(self) -> str:
+        """Where it listens, of a host."""
+        return str(self.ready["address"])
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def log(self) -> str:
+        """What it wrote to stderr."""
+        self._log.seek(0)
+        return str(self._log.read().decode(errors="replace"))
+
+    def kill(self) -> None:
+        """SIGKILL: it dies without a word."""
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: it stays, and does nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        """Let it go by the end of its stdin; kill it if that takes long."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        if self._process.poll() is None:
+            self.resume()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._log.close()
