@@ -181,7 +181,7 @@ class BaseAgent(ABC, Agent):
         serializers = cls.message_serializers()  # first: what can fail for the class's own sake
         agent_type = await runtime.register_factory(type, factory, expected_class=cls)
         try:
-            subscriptions = [] if skip_class_subscriptions else await cls._class_subscriptions(agent_type)
+            subscriptions = [] if skip_class_subscriptions else await cls.class_subscriptions(agent_type)
             if not skip_direct_message_subscription:
                 subscriptions.append(direct_message_subscription(agent_type.type))
             await subscribe_all(runtime, subscriptions)
@@ -206,7 +206,7 @@ class BaseAgent(ABC, Agent):
         serializers = self.message_serializers()  # first, with the subscriptions: what can fail for its own sake
         subscriptions: list[Subscription] = [TypeSubscription(topic_type=agent_id.key, agent_type=agent_id.type)]
         if not skip_class_subscriptions:
-            subscriptions += await self._class_subscriptions(AgentType(agent_id.type))
+            subscriptions += await self.class_subscriptions(AgentType(agent_id.type))
         if not skip_direct_message_subscription:
             subscriptions.append(direct_message_subscription(agent_id.type))
         await runtime.register_agent_instance(self, agent_id)
@@ -215,7 +215,8 @@ class BaseAgent(ABC, Agent):
         return agent_id
 
     @classmethod
-    async def _class_subscriptions(cls, agent_type: AgentType) -> list[Subscription]:
+    async def class_subscriptions(cls, agent_type: AgentType) -> list[Subscription]:
+        """The subscriptions that the class decorators ask for, each once."""
         subscriptions: list[Subscription] = []
         with SubscriptionInstantiationContext.populate_context(agent_type):
             for make in cls.unbound_subscriptions:

@@ -9,6 +9,7 @@ import asyncio
 import difflib
 import inspect
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,12 @@ from .agents import Agent, BaseAgent
 from .contexts import AgentInstantiationContext
 from .ids import AgentId, AgentMetadata, AgentType
 from .runtime import AgentRuntime
-from .serialization import SerializationRegistry
+from .serialization import (
+    SerializationRegistry,
+    is_message_class,
+    message_type_name,
+    try_get_known_serializers_for_type,
+)
 
 logger = logging.getLogger("agentlab.core")
 
@@ -35,6 +41,8 @@ class _Entry:
     messages: SerializationRegistry = field(default_factory=SerializationRegistry)
     """The message classes as this type's own code knows them. A notebook cell that ran again makes a new class of
     the same name; an agent that was registered before goes on with the class it was written for."""
+    searched: set[str] = field(default_factory=set)
+    """Names of message types that were looked for in the class's code, or need not be."""
 
 
 class Catalog:
@@ -59,10 +67,21 @@ class Catalog:
     def __contains__(self, agent_type: str) -> bool:
         return agent_type in self._entries
 
-    def messages_of(self, agent_type: str) -> SerializationRegistry | None:
-        """The message classes as this type's own code knows them; None for an unknown type."""
+    def messages_of(self, agent_type: str, message_type: str) -> SerializationRegistry | None:
+        """The message classes as this type's own code knows them; None for an unknown agent type.
+
+        Its handlers say what it takes. What it gets as a reply no signature says: so a `message_type` that is not
+        known yet is looked for, by its name, where the code of the agent's class looks for names.
+        """
         entry = self._entries.get(agent_type)
-        return None if entry is None else entry.messages
+        if entry is None:
+            return None
+        if entry.cls is not None and message_type not in entry.searched:
+            entry.searched.add(message_type)
+            found = _class_in_code_of(entry.cls, message_type)
+            if found is not None:
+                entry.messages.add_serializer(try_get_known_serializers_for_type(found))
+        return entry.messages
 
     def add_factory(self, agent_type: str, factory: Factory, expected_class: type[Any] | None) -> None:
         """Raises ValueError when the type is taken."""
@@ -147,8 +166,8 @@ class Catalog:
         """Make an agent, without keeping it. A factory that raises is logged, and its exception goes on."""
         if factory is None:
             raise RuntimeError(
-                f"There is no agent {agent_id}: the type {agent_id.type!r} has only the instances that were registered, "
-                "and no factory to make another. Is the type subscribed to a topic with another source?"
+                f"There is no agent {agent_id}: the type {agent_id.type!r} has only the instances that were "
+                "registered, and no factory to make another. Is the type subscribed to a topic with another source?"
             )
         try:
             with AgentInstantiationContext.populate_context((self._runtime, agent_id)):
@@ -214,8 +233,24 @@ class Catalog:
 def _entry(factory: Factory | None, cls: type[Any] | None) -> _Entry:
     entry = _Entry(factory, cls)
     if cls is not None and issubclass(cls, BaseAgent):
-        entry.messages.add_serializer(cls.message_serializers())
+        serializers = cls.message_serializers()
+        entry.messages.add_serializer(serializers)
+        entry.searched.update(serializer.type_name for serializer in serializers)
     return entry
+
+
+def _class_in_code_of(cls: type[Any], message_type: str) -> type[Any] | None:
+    """The message class that the code of `cls` means by the name of `message_type`, if it means any."""
+    name = message_type.rpartition(".")[2]  # a protobuf full name ends with the class's
+    spaces = [getattr(sys.modules.get(cls.__module__), "__dict__", {})]
+    for method in vars(cls).values():
+        function = inspect.unwrap(method) if callable(method) else None
+        spaces.append(getattr(function, "__globals__", {}))
+    for space in spaces:
+        found = space.get(name)
+        if isinstance(found, type) and message_type_name(found) == message_type and is_message_class(found):
+            return found
+    return None
 
 
 def _retrieve(making: asyncio.Future[Agent]) -> None:

@@ -157,6 +157,11 @@ def message_type_name(message: object) -> str:
     return cls.DESCRIPTOR.full_name if _is_protobuf(cls) else cls.__name__  # type: ignore[attr-defined]
 
 
+def is_message_class(cls: type[Any]) -> bool:
+    """Whether objects of this class can be messages."""
+    return is_dataclass(cls) or _is_pydantic(cls) or _is_protobuf(cls)
+
+
 def try_get_known_serializers_for_type(cls: type[Any]) -> list[MessageSerializer[Any]]:
     """The serializers for a message class. Raises ValueError when it is none."""
     if not isinstance(cls, type):

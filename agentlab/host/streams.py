@@ -140,8 +140,8 @@ class Streams:
         except WireError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         journal = self._router.journal
-        if follow:
-            yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, [], 0))
+        # First the journal's name: whoever watched the journal of an earlier host must begin again.
+        yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, [], 0))
         end = journal.last_seq
         while follow or seen < end:
             behind = journal.last_seq - seen

@@ -109,6 +109,8 @@ class HostConnection:
         self._in_flight: set[str] = set()
         self._keeping: asyncio.Task[None] | None = None
         self._stopping = False
+        self._writing = False
+        self._written = asyncio.Event()
         self._sample_clock = 0
         self._problem = ""
         """Why there is no stream, as last logged."""
@@ -182,8 +184,10 @@ class HostConnection:
             if self._stopping:
                 return
             if lost != self._problem:
+                # One warning an outage; how its reason changes meanwhile is for whoever looks closer.
+                level = logging.INFO if self._problem else logging.WARNING
                 self._problem = lost
-                logger.warning("No connection to the host at %s: %s. Trying again.", self.address, lost)
+                logger.log(level, "No connection to the host at %s: %s. Trying again.", self.address, lost)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, LONGEST_RETRY_S)
 
@@ -271,6 +275,7 @@ class HostConnection:
         # Replies belong to sessions of the host that is gone; requests and published messages can still be sent.
         self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
         self._on_lost(in_flight, why)
+        self._written.set()
         self._settle()
 
     async def _read(self, stream: _Stream) -> str:
@@ -297,8 +302,13 @@ class HostConnection:
             while self._queue or self._reports:
                 data = self._next_frame() if stream.link else self._next_plain()
                 if data:
-                    await stream.call.write(data)
+                    self._writing = True
+                    try:
+                        await stream.call.write(data)
+                    finally:
+                        self._writing = False
                 self._settle()
+            self._written.set()
             if self._stopping:
                 await stream.call.done_writing()
                 return
@@ -366,6 +376,12 @@ class HostConnection:
             self._queue = deque(item for item in self._queue if item.request_id != request_id)
             self._settle()
 
+    async def flush(self) -> None:
+        """Wait until all that was queued so far was written; at once when there is no stream."""
+        if self.joined and (self._queue or self._reports or self._writing):
+            self._written.clear()
+            await self._written.wait()
+
     def answered(self, request_id: str) -> None:
         """A request has its reply."""
         self._in_flight.discard(request_id)
@@ -413,6 +429,8 @@ async def _raise_status(call: Any) -> None:
 
 
 def _described(status: grpc.StatusCode, details: str) -> str:
+    if "Connection refused" in details:
+        return "nobody listens there (connection refused)"
     return details or status.name.lower().replace("_", " ")
 
 

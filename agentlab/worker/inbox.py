@@ -62,7 +62,7 @@ class Inbox:
             self._report(request.delivery_id, j.STARTED)
             step = "handling the message"
             try:
-                message = self._read(request.target, request.payload)
+                message = self.read(request.target, request.payload)
                 value = await run_handler(agent, message, context)
                 step = "serializing the reply"
                 if self._interventions:
@@ -97,7 +97,7 @@ class Inbox:
         async def handle(agent: Agent) -> None:
             self._report(delivery_id, j.STARTED)
             try:
-                await run_handler(agent, self._read(recipient, event.payload), context)
+                await run_handler(agent, self.read(recipient, event.payload), context)
             except BaseException as error:
                 failed(error)
                 if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
@@ -107,7 +107,7 @@ class Inbox:
 
         def failed(error: BaseException) -> None:
             logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
-            self._report(delivery_id, j.FAILED, _one_line(error), _trace(error))
+            self._report(delivery_id, j.FAILED, one_line(error), own_trace(error))
 
         self._deliveries.deliver(recipient, handle, failed)
 
@@ -127,12 +127,16 @@ class Inbox:
         for token in tokens.values():
             token.cancel()
 
-    def _read(self, recipient: AgentId, payload: Payload) -> Any:
-        """The message, of the class that the agent's own code knows; see `Catalog.messages_of`."""
-        name, content_type = payload.type, payload.content_type
-        own = self._catalog.messages_of(recipient.type)
-        registry = own if own is not None and own.is_registered(name, content_type) else self._serializers
-        return registry.deserialize(payload.data, type_name=name, data_content_type=content_type)
+    def read(self, agent: AgentId | None, payload: Payload) -> Any:
+        """A message for an agent, of the class that the agent's own code knows; see `Catalog.messages_of`.
+
+        `agent` is None for a reply to what was sent from outside any agent. Raises ValueError.
+        """
+        registry = self._serializers
+        own = None if agent is None else self._catalog.messages_of(agent.type, payload.type)
+        if own is not None and own.is_registered(payload.type, payload.content_type):
+            registry = own
+        return registry.deserialize(payload.data, type_name=payload.type, data_content_type=payload.content_type)
 
     def _write(self, value: Any) -> Payload:
         if value is None:
@@ -141,7 +145,7 @@ class Inbox:
         return Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(value))
 
     def _fail(self, request: Request, error: BaseException, step: str) -> None:
-        detail, trace = _one_line(error), _trace(error)
+        detail, trace = one_line(error), own_trace(error)
         self._report(request.delivery_id, j.FAILED, detail, trace)
         if isinstance(error, UndeliverableException):
             # An error of another call, inside the handler: to this sender it is the handler that failed.
@@ -170,17 +174,22 @@ class Inbox:
             self._connection.report(Report(delivery_id, what, self._connection.clock.now_ns(), now, detail, trace))
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The exception's class and text."""
     text = ""
     with contextlib.suppress(Exception):  # a __str__ that itself raises
         text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _trace(error: BaseException) -> str:
+def own_trace(error: BaseException) -> str:
     """The traceback, from the student's own code on: agentlab's frames above it say nothing to them."""
     tb = error.__traceback__
     own = tb
-    while own is not None and own.tb_frame.f_globals.get("__name__", "").startswith("agentlab."):
+    while own is not None and _is_machinery(own.tb_frame.f_globals.get("__name__", "")):
         own = own.tb_next
     return "".join(traceback.format_exception(type(error), error, own or tb))
+
+
+def _is_machinery(module: str) -> bool:
+    return module.startswith("agentlab.") and not module.startswith("agentlab.gallery.")

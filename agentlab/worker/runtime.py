@@ -127,9 +127,18 @@ class WorkerRuntime(AgentRuntime):
         return self._connection.joined
 
     @property
+    def started(self) -> bool:
+        """Whether it runs, connected or not."""
+        return self._running
+
+    @property
     def agent_types(self) -> list[str]:
         """The types registered here."""
         return self._catalog.types
+
+    def subscriptions_of(self, agent_type: str) -> list[Subscription]:
+        """The subscriptions here that are for agents of a type."""
+        return [s for s in self._subscriptions if getattr(s, "agent_type", None) == agent_type]
 
     # Running
 
@@ -268,9 +277,7 @@ class WorkerRuntime(AgentRuntime):
             raise response.failure.exception()
         if not response.payload.type:
             return None
-        return self._serializers.deserialize(
-            response.payload.data, type_name=response.payload.type, data_content_type=response.payload.content_type
-        )
+        return self._inbox.read(sender, response.payload)
 
     async def publish_message(
         self,
@@ -381,9 +388,8 @@ class WorkerRuntime(AgentRuntime):
         """Give up an agent type here and at the host. Raises LookupError for an unknown one."""
         agent_type = str(type)
         agents = self._catalog.remove(agent_type)
-        for subscription in self._subscriptions:
-            if getattr(subscription, "agent_type", None) == agent_type:
-                self._subscriptions.remove(subscription.id)
+        for subscription in self.subscriptions_of(agent_type):
+            self._subscriptions.remove(subscription.id)
         if self._connection.joined:
             try:
                 await self._connection.call(calls.LINK, "WithdrawAgent", calls.encode_withdraw_agent(agent_type))
@@ -420,8 +426,7 @@ class WorkerRuntime(AgentRuntime):
         another class.
         """
         if id.type not in self._catalog and self._connection.joined and self._connection.link:
-            snapshot = calls.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
-            for worker in snapshot.workers:
+            for worker in (await self.snapshot()).workers:
                 if id.type in worker.types:
                     raise NotAccessibleError(f"{id} lives in the worker {worker.name}, not in this process.")
         instance: T = await self._catalog.instance(id, type)
@@ -480,6 +485,20 @@ class WorkerRuntime(AgentRuntime):
         except Exception as error:
             logger.warning("%s could not answer about its state", question.agent, exc_info=error)
             return Answer(error=f"{question.agent}: {type(error).__name__}: {error}")
+
+    # Asking agentlab's host
+
+    async def snapshot(self) -> calls.Snapshot:
+        """What the host knows: workers, types, open sessions. Raises grpc.RpcError, HostLostError."""
+        return calls.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
+
+    async def note_process(self, process: str, what: str, detail: str = "") -> None:
+        """Have the host's journal say what was done to a process. Raises grpc.RpcError, HostLostError."""
+        await self._connection.call(calls.LINK, "NoteProcess", calls.encode_note_process(process, what, detail))
+
+    async def flush(self) -> None:
+        """Wait until all that was sent and reported so far is on the stream."""
+        await self._connection.flush()
 
     def __repr__(self) -> str:
         state = "stopped" if not self._running else "connected" if self.connected else "not connected"

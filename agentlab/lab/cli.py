@@ -1,0 +1,228 @@
+"""The command line: ``agentlab`` and its commands."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..core.exceptions import RunFileError, UndeliverableException
+from ..version import __version__
+from .errors import LabError
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Distributed agents to touch: a host, workers, messages between them, and the picture of what happened.\n\n"
+    "Without a command it opens JupyterLab on the course's first notebook.",
+)
+_console = Console(highlight=False)
+
+
+def _fail(text: str, code: int = 1) -> typer.Exit:
+    typer.secho(text, fg="red", err=True)
+    return typer.Exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def agentlab(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say the version and end.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Start JupyterLab without opening it.")] = False,
+    port: Annotated[int | None, typer.Option(help="JupyterLab's port; without it, a free one near 8888.")] = None,
+) -> None:
+    """Open JupyterLab on the course's first notebook."""
+    if version:
+        typer.echo(f"agentlab {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is not None:
+        return
+    from .jupyter import open_jupyterlab
+
+    arguments = (["--no-browser"] if no_browser else []) + ([f"--ServerApp.port={port}"] if port is not None else [])
+    try:
+        code = open_jupyterlab(arguments)
+    except LabError as error:
+        raise _fail(str(error)) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where the pictures go.")] = Path(),
+) -> None:
+    """Show it all in a terminal: three workers, a debate, every delivery, a picture.
+
+    Starts a host and three workers as processes of their own, registers two players and a judge on them, prints each
+    message as it is delivered, and saves `timeline.svg` and `timeline.png`. Nothing is left running.
+    """
+    from .demo import run_demo
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        asyncio.run(run_demo(folder, _console))
+    except (LabError, UndeliverableException, OSError) as error:
+        raise _fail(str(error)) from None
+
+
+_KEEPALIVE = "Seconds of silence after which a worker is asked for a sign of life; after as many again it is lost."
+_DEADLINE = "Seconds after which a request ends whose sender set no deadline."
+_AGENT = "An agent to register, as TYPE=module:Class. Can be given several times."
+_OUTPUT = "The picture: .svg, .png or .pdf. Without it, the run is printed as text."
+
+
+@app.command()
+def host(
+    address: Annotated[str, typer.Option(help="Where to listen. Port 0 takes a free one.")] = "127.0.0.1:50051",
+    keepalive_s: Annotated[
+        float,
+        typer.Option(help=_KEEPALIVE),
+    ] = 5.0,
+    deadline_s: Annotated[float, typer.Option(help=_DEADLINE)] = 60.0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say who comes and goes.")] = False,
+) -> None:
+    """Run a host: the process that every worker connects to.
+
+    It knows which worker has which agents, delivers every message, and keeps a session for every direct message. Start
+    it first, then workers with `agentlab worker --host ADDRESS`. Ctrl-C ends it.
+    """
+    from ..host.service import HostService
+
+    _log(verbose)
+
+    async def run() -> None:
+        service = HostService(address, keepalive_s=keepalive_s, default_deadline_s=deadline_s)
+        service.start()
+        typer.echo(
+            f"The host listens on {service.address}. Workers join with: agentlab worker --host {service.address}"
+        )
+        await service.stop_when_signal()
+
+    try:
+        asyncio.run(run())
+    except OSError as error:
+        raise _fail(str(error)) from None
+
+
+@app.command()
+def worker(
+    host: Annotated[str, typer.Option(help="The host's address, as the host printed it.")],
+    agent: Annotated[list[str] | None, typer.Option(help=_AGENT)] = None,
+    name: Annotated[str | None, typer.Option(help="The worker's name, as it stands on the timeline.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what goes on.")] = False,
+) -> None:
+    """Run a worker: a process that holds agents and runs their handlers.
+
+    `--agent greeter=my_agents:Greeter` registers the class `Greeter` of `my_agents.py`, in this folder or installed,
+    under the type `greeter`. The worker keeps trying while the host is not up, and comes back when it was restarted.
+    Ctrl-C ends it.
+    """
+    from ..worker.runtime import WorkerRuntime
+
+    _log(verbose)
+    sys.path.insert(0, os.getcwd())
+    classes = [_agent_class(text) for text in agent or ()]
+
+    async def run() -> None:
+        runtime = WorkerRuntime(host, name=name, connect_timeout_s=None)
+        await runtime.start()
+        for agent_type, cls in classes:
+            await cls.register(runtime, agent_type, cls)
+        types = ", ".join(agent_type for agent_type, _ in classes) or "none"
+        typer.echo(f"{runtime.name} (pid {os.getpid()}) is connected to {host}. Agent types: {types}")
+        await runtime.stop_when_signal()
+
+    try:
+        asyncio.run(run())
+    except (ValueError, TypeError, UndeliverableException) as error:
+        raise _fail(str(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _agent_class(text: str) -> tuple[str, Any]:
+    """Read ``TYPE=module:Class``."""
+    from ..core.agents import BaseAgent
+
+    agent_type, equals, path = text.partition("=")
+    module_name, colon, class_name = path.partition(":")
+    if not (agent_type and equals and module_name and colon and class_name):
+        raise _fail(f"{text!r} should look like TYPE=module:Class, for instance greeter=my_agents:Greeter.", 2)
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise _fail(
+            f"The module {module_name!r} cannot be imported: {error}. It is looked for in this folder, too.", 2
+        ) from None
+    cls = getattr(module, class_name, None)
+    if not (isinstance(cls, type) and issubclass(cls, BaseAgent)):
+        classes = (value for value in vars(module).values() if isinstance(value, type))
+        found = [c.__name__ for c in classes if issubclass(c, BaseAgent) and c.__module__ == module.__name__]
+        raise _fail(f"{module_name} has no agent class {class_name!r}. It has: {', '.join(found) or 'none'}.", 2)
+    return agent_type, cls
+
+
+@app.command()
+def timeline(
+    run: Annotated[Path, typer.Argument(help="A run, saved with lab.save(…): a .jsonl file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help=_OUTPUT),
+    ] = None,
+) -> None:
+    """Draw the delivery timeline of a saved run."""
+    from .. import timeline as view
+    from ..core.run import Run
+
+    try:
+        opened = Run.open(run)
+        if opened.note:
+            typer.secho(f"Note: {opened.note}.", err=True)
+        if output is None:
+            typer.echo(view.text(opened, width=_console.width))
+        else:
+            typer.echo(f"Saved {view.save(opened, output)}")
+    except (RunFileError, ValueError, OSError) as error:
+        raise _fail(str(error)) from None
+
+
+@app.command()
+def doctor() -> None:
+    """Look at the installation: versions, optional parts and how to get them, and whether processes start."""
+    from .doctor import optional_programs, packages, processes
+
+    findings = [*packages(), *optional_programs(), asyncio.run(processes())]
+    table = Table("", "what", "found", "", box=None, pad_edge=False)
+    for finding in findings:
+        mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]" if finding.required else "[yellow]–[/yellow]"
+        table.add_row(mark, finding.what, finding.found, finding.advice)
+    _console.print(table)
+    if any(finding.required and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+    _console.print("\nAll is well. Start the course with: [bold]agentlab[/bold]")
+
+
+def _log(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""A lab's processes: started, asked, restarted and stopped.
+
+Used on the lab's event loop only. Read next: `agentlab.lab.lab`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..core.journal import HOST
+from ..host.connection import Limits
+from ..wire.calls import Snapshot
+from .addresses import NOTEBOOK
+from .errors import LabError, RegistrationError
+from .process import ChildError, ChildProcess
+from .shipping import Parcelled
+
+
+@dataclass(frozen=True)
+class CrewOptions:
+    """How a crew's processes are started; see `agentlab.lab.lab.Lab`."""
+
+    deadline_s: float | None = 60.0
+    keepalive_s: float = 5.0
+    journal_capacity: int = 200_000
+    limits: Limits = field(default_factory=Limits)
+    start_timeout_s: float = 60.0
+    log_level: str = "WARNING"
+
+
+class Crew:
+    """A crew: one host and its workers, and what was registered on each, so that a restarted one gets it back."""
+
+    def __init__(self, folder: Path, options: CrewOptions) -> None:
+        self.processes: dict[str, ChildProcess] = {}
+        self._folder = folder
+        self._options = options
+        self._registered: dict[str, dict[str, Parcelled]] = {}
+        self._messages: dict[str, Parcelled] = {}
+
+    @property
+    def workers(self) -> list[str]:
+        """The workers' names, in the order they were added."""
+        return [name for name in self.processes if name != HOST]
+
+    @property
+    def address(self) -> str:
+        """Where the host listens. Raises LabError when there is none."""
+        host = self.processes.get(HOST)
+        if host is None or not host.ready:
+            raise LabError("There is no host.")
+        address: str = host.ready["address"]
+        return address
+
+    def process(self, name: str) -> ChildProcess:
+        """Raises LabError for an unknown name."""
+        process = self.processes.get(name)
+        if process is None:
+            raise LabError(f"There is no process {name!r}. There are: {', '.join(self.processes) or 'none yet'}.")
+        return process
+
+    async def start_host(self, address: str) -> None:
+        """Start the host at ``127.0.0.1:port``. Raises ProcessStartError."""
+        options = self._options
+        more = {"journal_capacity": options.journal_capacity, "limits": asdict(options.limits)}
+        await self._new("host", HOST).start(self._configuration(address) | more, options.start_timeout_s)
+
+    async def start_worker(self, name: str) -> None:
+        """Start a worker; one that does not come up is forgotten. Raises ProcessStartError."""
+        options = self._options
+        more = {"name": name, "connect_timeout_s": options.start_timeout_s}
+        earlier = self.processes.get(name)
+        worker = self._new("worker", name)
+        try:
+            await worker.start(self._configuration(self.address) | more, options.start_timeout_s)
+        except BaseException:
+            if earlier is None:
+                del self.processes[name]
+            raise
+        for messages in self._messages.values():
+            worker.tell("know", messages=messages)
+
+    def _new(self, role: str, name: str) -> ChildProcess:
+        process = ChildProcess(role, name, self._folder / f"{name}.log")
+        self.processes[name] = process
+        return process
+
+    def _configuration(self, address: str) -> dict[str, Any]:
+        options = self._options
+        return {
+            "address": address,
+            "keepalive_s": options.keepalive_s,
+            "deadline_s": options.deadline_s,
+            "log_level": options.log_level,
+        }
+
+    async def register(self, worker: str, agent_type: str, parcelled: Parcelled, messages: Parcelled) -> dict[str, Any]:
+        """Have a worker register an agent type, and all of them know its messages. Raises ChildError, LabError.
+
+        A sender on another worker can read a reply only if it knows the reply's class, which nothing in its own code
+        need mention.
+        """
+        self._messages[agent_type] = messages
+        for name in self.workers:
+            if name != worker:
+                self.processes[name].tell("know", messages=messages)
+        done: dict[str, Any] = await self.process(worker).ask("register", type=agent_type, code=parcelled)
+        self._registered.setdefault(worker, {})[agent_type] = parcelled
+        return done
+
+    async def unregister(self, worker: str, agent_type: str) -> None:
+        """Have a worker give up an agent type. Raises ChildError, LabError."""
+        await self.process(worker).ask("unregister", type=agent_type)
+        self._registered.get(worker, {}).pop(agent_type, None)
+
+    async def restart_worker(self, name: str) -> None:
+        """End a worker, if it is alive, and start it again with its agents. Raises ProcessStartError,
+        RegistrationError."""
+        await self.process(name).stop()
+        await self.start_worker(name)
+        for agent_type, parcelled in self._registered.get(name, {}).items():
+            try:
+                await self.process(name).ask("register", type=agent_type, code=parcelled)
+            except ChildError as error:
+                raise RegistrationError(f"{name} runs again, but without {agent_type!r}: {error}") from None
+
+    async def restart_host(self, snapshot: Callable[[], Awaitable[Snapshot | None]]) -> None:
+        """End the host, if it is alive, start it again at the same address, and wait until all are back.
+
+        `snapshot` asks the new host what it knows (None: it cannot be asked yet). Raises ProcessStartError,
+        TimeoutError.
+        """
+        address = self.address
+        await self.process(HOST).stop()
+        await self.start_host(address)
+        wanted = {name: set(self._registered.get(name, ())) for name in self.workers}
+        wanted = {name: types for name, types in wanted.items() if self.processes[name].state == "running"}
+        wanted[NOTEBOOK] = set()
+        async with asyncio.timeout(self._options.start_timeout_s):
+            while True:
+                seen = await snapshot()
+                present = {} if seen is None else {worker.name: set(worker.types) for worker in seen.workers}
+                if all(name in present and types <= present[name] for name, types in wanted.items()):
+                    return
+                await asyncio.sleep(0.02)
+
+    async def remove_worker(self, name: str) -> None:
+        """End a worker in order, and forget it. Raises LabError for an unknown one."""
+        await self.process(name).stop()
+        del self.processes[name]
+        self._registered.pop(name, None)
+
+    async def stop_workers(self) -> None:
+        """End all workers in order."""
+        await all_of(self.processes[name].stop() for name in self.workers)
+
+    async def stop_host(self) -> None:
+        """End the host in order."""
+        if HOST in self.processes:
+            await self.processes[HOST].stop()
+
+
+async def all_of(works: Iterable[Awaitable[Any]]) -> None:
+    """Run all; when one fails, wait for the others all the same, then raise the first failure."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,47 @@
+"""Opening JupyterLab on the course."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import LabError
+
+FIRST = "00_tour.ipynb"
+COPIES = "agentlab-notebooks"
+"""Where the notebooks of an installed package are copied to, so that a student can change them."""
+
+
+def course_folder(here: Path) -> Path:
+    """The folder with the notebooks: the checkout's own, or a copy of the installed ones under `here`.
+
+    A copy that is there already is left as it is. Raises LabError when there are no notebooks anywhere.
+    """
+    package = Path(__file__).parents[1]
+    checkout = package.parent / "notebooks"
+    if (checkout / FIRST).exists():
+        return checkout
+    installed = package / "notebooks"
+    if not (installed / FIRST).exists():
+        raise LabError("This installation of agentlab has no notebooks. Clone the repository, or install it again.")
+    copies = here / COPIES
+    if not copies.exists():
+        shutil.copytree(installed, copies)
+    return copies
+
+
+def open_jupyterlab(arguments: Sequence[str]) -> int:
+    """Run JupyterLab on the first notebook until the user ends it; returns its exit code."""
+    folder = course_folder(Path.cwd())
+    command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST), f"--ServerApp.root_dir={folder}", *arguments]
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments:
+        command.append("--allow-root")  # in a container everybody is root; the server listens on localhost only
+    print(f"Opening {folder / FIRST} in JupyterLab. End it with Ctrl-C.", flush=True)
+    try:
+        return subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return 0

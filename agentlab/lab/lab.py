@@ -1,0 +1,466 @@
+"""The lab: a host and several workers, started, used, broken and stopped from a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import grpc
+
+from ..core import journal as j
+from ..core.cancellation import CancellationToken
+from ..core.exceptions import HostLostError
+from ..core.ids import AgentId, checked_type
+from ..core.journal import HOST
+from ..core.run import Run
+from ..core.runtime import RUNTIME_DEFAULT
+from ..core.serialization import try_get_known_serializers_for_type
+from ..core.topics import TopicId
+from ..host.connection import Limits
+from ..wire import calls
+from ..worker.runtime import WorkerRuntime
+from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
+from .crew import Crew, CrewOptions, all_of
+from .errors import LabError, RegistrationError
+from .loop import LoopThread
+from .overview import directory_table, processes_table, sessions_table
+from .process import ChildError, ChildProcess
+from .progress import progress_line
+from .readable import readable_error
+from .registering import register
+from .shipping import AgentSpec, checked_spec, pack
+from .tables import Log, Table
+from .watching import JournalWatcher
+
+if TYPE_CHECKING:
+    from ..timeline.picture import Picture
+
+
+EVENTS_PERIOD_S: Final = 0.05
+"""How often `Lab.events` looks for new ones: as often as the host tells of them."""
+
+
+class Lab:
+    """A lab: a notebook's handle on one host and its workers, each a process of its own.
+
+    ``async with Lab(workers=3) as lab: …`` or ``lab = await Lab.start(workers=3)`` … ``await lab.stop()``.
+
+    `workers` is how many (named ``worker-1`` …), or their names. `deadline_s` is how long a direct message waits for
+    its reply (None: for ever). A process that gives no sign of life for `keepalive_s` seconds is asked for one, and
+    after as long again it is taken for lost. `limits` is what one worker may cost the host. The host keeps the newest
+    `journal_capacity` events, the lab five times as many. Its methods may be awaited from any event loop and thread.
+    """
+
+    def __init__(
+        self,
+        workers: int | Sequence[str] = 3,
+        *,
+        deadline_s: float | None = 60.0,
+        keepalive_s: float = 5.0,
+        journal_capacity: int = 200_000,
+        limits: Limits | None = None,
+        start_timeout_s: float = 60.0,
+        log_level: str = "WARNING",
+    ) -> None:
+        wanted = [f"worker-{n}" for n in range(1, workers + 1)] if isinstance(workers, int) else list(workers)
+        self._names: list[str] = []
+        for name in wanted:
+            self._names.append(checked_worker_name(name, self._names))
+        self._folder = Path(tempfile.mkdtemp(prefix="agentlab-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._options = CrewOptions(
+            deadline_s, keepalive_s, journal_capacity, limits or Limits(), start_timeout_s, log_level
+        )
+        self._crew = Crew(self._folder, self._options)
+        self._loop: LoopThread | None = None
+        self._notebook: WorkerRuntime | None = None
+        self._watcher: JournalWatcher | None = None
+        self._state = "not started"
+        self._started_at = ""
+
+    # Starting and stopping
+
+    @classmethod
+    async def start(cls, workers: int | Sequence[str] = 3, **options: Any) -> Self:
+        """Start a lab; see the class for the options.
+
+        Raises ProcessStartError, with the end of the log, when a process does not come up; then none is left.
+        """
+        lab = cls(workers, **options)
+        await lab._start()
+        return lab
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _start(self) -> None:
+        if self._state != "not started":
+            raise LabError(f"This lab is {self._state}. Start another: lab = await Lab.start(workers=3)")
+        self._state = "starting"
+        self._loop = LoopThread()
+        say = progress_line()
+        try:
+            await self._loop.run(self._start_all(say))
+        except BaseException:
+            await self.stop()
+            raise
+        self._state = "running"
+
+    async def _start_all(self, say: Callable[[str], None]) -> None:
+        began = time.monotonic()
+        self._started_at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        say("Starting the host …")
+        await self._crew.start_host("127.0.0.1:0")
+        options = self._options
+        self._watcher = JournalWatcher(self.address, 5 * options.journal_capacity)
+        self._watcher.start()
+        self._notebook = WorkerRuntime(
+            self.address,
+            name=NOTEBOOK,
+            default_deadline_s=options.deadline_s,
+            keepalive_s=options.keepalive_s,
+            connect_timeout_s=options.start_timeout_s,
+        )
+        waiting = list(self._names)
+        say(f"Starting {', '.join(waiting)} …")
+
+        async def start_worker(name: str) -> None:
+            await self._crew.start_worker(name)
+            waiting.remove(name)
+            if waiting:
+                say(f"Starting {', '.join(waiting)} …")
+
+        await all_of([self._notebook.start(), *(start_worker(name) for name in self._names)])
+        say(f"Started a host and {len(self._names)} workers in {time.monotonic() - began:.1f} s.")
+
+    async def stop(self) -> None:
+        """End all processes in order. Doing it twice does nothing. Journal, logs and timeline can still be read."""
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        self._state = "stopping"
+        try:
+            await loop.run(self._stop_all())
+        finally:
+            self._state = "stopped"
+            loop.close()
+
+    async def _stop_all(self) -> None:
+        if self._watcher is not None:
+            with contextlib.suppress(grpc.RpcError, TimeoutError):
+                await self._catch_up()
+        try:
+            if self._notebook is not None and self._notebook.started:
+                await self._notebook.close()
+            await self._crew.stop_workers()
+        finally:
+            if self._watcher is not None:
+                await self._watcher.stop()
+            await self._crew.stop_host()
+
+    def _running(self) -> LoopThread:
+        if self._loop is None or self._state not in {"running", "starting"}:
+            raise LabError(f"The lab is {self._state}. Start one: lab = await Lab.start(workers=3)")
+        return self._loop
+
+    # What there is
+
+    @property
+    def address(self) -> str:
+        """Where the host listens."""
+        return self._crew.address
+
+    @property
+    def state(self) -> str:
+        """``not started``, ``starting``, ``running``, ``stopping`` or ``stopped``."""
+        return self._state
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the workers, in the order they were added."""
+        return self._crew.workers
+
+    def __getitem__(self, name: str) -> ChildProcess:
+        return self._crew.process(name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._crew.processes)
+
+    @property
+    def processes(self) -> Table:
+        """Host and workers: state, process id, uptime in seconds."""
+        return processes_table(self._crew.processes.values())
+
+    def directory(self) -> Table:
+        """Who advertises what, as the host knows it: one row a worker. Raises LabError when the host is not there."""
+        return directory_table(self._snapshot())
+
+    def sessions(self) -> Table:
+        """The direct messages that have no reply so far. Raises LabError when the host is not there."""
+        return sessions_table(self._snapshot())
+
+    def _snapshot(self) -> calls.Snapshot:
+        async def ask() -> calls.Snapshot:
+            assert self._notebook is not None
+            return await self._notebook.snapshot()
+
+        try:
+            return self._running().run_sync(ask(), timeout_s=10)
+        except (grpc.RpcError, TimeoutError) as error:
+            raise LabError("The host does not answer. Is it paused, or dead? See lab.processes.") from error
+
+    def logs(self, name: str, lines: int | None = None) -> Log:
+        """What a process printed: all of it, or the last `lines`. Raises LabError for an unknown name."""
+        return Log(self._crew.process(name).log(lines))
+
+    @property
+    def journal(self) -> Run:
+        """What happened to every message up to now."""
+        watcher = self._watcher
+        if watcher is None:
+            return Run(())
+        if self._loop is not None and self._state == "running":
+            # If the host is gone or stands still, what was read so far is all there is.
+            with contextlib.suppress(grpc.RpcError, TimeoutError, LabError):
+                self._loop.run_sync(self._catch_up(), timeout_s=30)
+
+        def read() -> Run:
+            note = f"{watcher.missed} events were not seen in time" if watcher.missed else ""
+            info = {"recorded": self._started_at, "workers": self.workers}
+            return Run(tuple(watcher.journal), (NOTEBOOK, *self.workers), watcher.journal.let_go, note, info)
+
+        return read() if self._loop is None else self._loop.call(read)
+
+    async def events(self, after: int = 0) -> AsyncIterator[j.JournalEvent]:
+        """The journal's events as they happen, from number `after` on, until the lab is stopped."""
+        watcher = self._watcher
+        while watcher is not None:
+            loop = self._loop
+            read = partial(watcher.journal.after, after)
+            for event in read() if loop is None else loop.call(read):
+                after = event.seq
+                yield event
+            if loop is None:
+                return
+            await asyncio.sleep(EVENTS_PERIOD_S)
+
+    async def _catch_up(self) -> None:
+        assert self._watcher is not None
+        async with asyncio.timeout(5):
+            if self._notebook is not None and self._notebook.connected:
+                await self._notebook.flush()
+            await self._watcher.catch_up()
+
+    def save(self, path: str | Path) -> Path:
+        """Save the run as JSON lines; `Run.open` opens it again, without any process."""
+        return self.journal.save(path)
+
+    def timeline(self, *, lanes: str = "process", title: str | None = None) -> Picture:
+        """The delivery timeline: every message from sender to receiver. A cell shows what is returned."""
+        from ..timeline import plot
+
+        return plot(self.journal, lanes=lanes, title=title)  # type: ignore[arg-type,return-value]
+
+    # Agents
+
+    async def register(self, worker: str, type: str, agent: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:
+        """Register agents of a type on a worker (or on ``"notebook"``); returns what happened, in words.
+
+        `agent` is an agent class, a function that returns an agent (sync or async), or an async function
+        ``(closure_ctx, message, ctx)`` that is itself the handler; a class or function is called with the arguments
+        for every agent of the type. Under a type that the worker already has it replaces the agents in the running
+        process, and their state is carried over (by their `save_state` and `load_state`).
+
+        Raises RegistrationError, with the agent's own traceback where there is one; LabError for an unknown worker.
+        """
+        checked_type(type)
+        spec = checked_spec(agent, args, kwargs)
+        loop = self._running()
+        if worker != NOTEBOOK:
+            self._crew.process(worker)
+        assert self._notebook is not None
+        # The notebook can read what these agents take and answer.
+        for message_type in spec.message_types():
+            self._notebook.add_message_serializer(try_get_known_serializers_for_type(message_type))
+        if worker == NOTEBOOK:
+            done = await loop.run(self._register_here(type, spec))
+        else:
+            done = await loop.run(self._register_there(worker, type, spec))
+        if not done["replaced"]:
+            return f"{type}: {spec} on {worker}"
+        carried = f", {done['agents']} running agents replaced" if done["agents"] else ""
+        return f"{type}: now {spec} on {worker}{carried}"
+
+    async def _register_here(self, agent_type: str, spec: AgentSpec) -> dict[str, Any]:
+        assert self._notebook is not None
+        try:
+            return await register(self._notebook, agent_type, spec)
+        except ValueError as error:
+            raise RegistrationError(await self._who_has(agent_type, str(error))) from error
+
+    async def _register_there(self, worker: str, agent_type: str, spec: AgentSpec) -> dict[str, Any]:
+        try:
+            return await self._crew.register(worker, agent_type, pack(spec), pack(spec.message_types()))
+        except ChildError as error:
+            text = await self._who_has(agent_type, f"{spec} could not be registered on {worker}. {error}")
+            if error.kind not in {"RegistrationError", "ValueError"}:
+                text += f"\n\n{error.trace}"
+            raise RegistrationError(text) from None
+
+    async def _who_has(self, agent_type: str, text: str) -> str:
+        """Name the worker in the host's refusal, which knows only client ids."""
+        assert self._notebook is not None
+        if "already registered" not in text:
+            return text
+        for worker in (await self._notebook.snapshot()).workers:
+            if agent_type in worker.types:
+                return (
+                    f"The agent type {agent_type!r} is already registered on {worker.name}. Take another name, or "
+                    f"first give it up there: await lab.unregister('{worker.name}', '{agent_type}')"
+                )
+        return text
+
+    async def unregister(self, worker: str, type: str) -> None:
+        """Give up an agent type on a worker: its agents are closed. Raises LabError for an unknown one."""
+        loop = self._running()
+        try:
+            if worker == NOTEBOOK:
+                assert self._notebook is not None
+                await loop.run(self._notebook.unregister(type))
+            else:
+                await loop.run(self._crew.unregister(worker, type))
+        except (ChildError, LookupError) as error:
+            raise LabError(f"{worker} has no agent type {type!r}. {error}") from None
+
+    # Messages
+
+    async def send_message(
+        self,
+        message: Any,
+        recipient: AgentId | str,
+        *,
+        sender: AgentId | None = None,
+        cancellation_token: CancellationToken | None = None,
+        message_id: str | None = None,
+        deadline_s: float | None = RUNTIME_DEFAULT,
+    ) -> Any:
+        """Send a direct message from the notebook and return the reply.
+
+        `recipient` is an AgentId, or text: ``"player/anna"``, or ``"player"`` for the key ``default``. Raises one of
+        the errors under UndeliverableException; see the course's third notebook for all of them.
+        """
+        target = agent_id(recipient)
+        loop = self._running()
+        assert self._notebook is not None
+        try:
+            return await loop.run(
+                self._notebook.send_message(
+                    message,
+                    target,
+                    sender=sender,
+                    cancellation_token=cancellation_token,
+                    message_id=message_id,
+                    deadline_s=deadline_s,
+                )
+            )
+        except Exception as error:
+            raise readable_error(error) from None
+
+    async def publish_message(
+        self,
+        message: Any,
+        topic: TopicId | str | None = None,
+        *,
+        sender: AgentId | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Publish a message from the notebook. `topic` is a TopicId, or text: ``"news/today"``, or ``"news"`` for the
+        source ``default``; without it, the default topic."""
+        target = topic_id(topic)
+        loop = self._running()
+        assert self._notebook is not None
+        try:
+            await loop.run(self._notebook.publish_message(message, target, sender=sender, message_id=message_id))
+        except Exception as error:
+            raise readable_error(error) from None
+
+    # Processes
+
+    async def kill(self, name: str) -> None:
+        """End a process at once (SIGKILL), without a chance to say goodbye."""
+        process = self._crew.process(name)
+        await self._running().run(process.kill())
+        await self._note(name, j.KILLED)
+
+    async def pause(self, name: str) -> None:
+        """Let a process stand still (SIGSTOP): it is there, and answers nothing."""
+        self._running().call(self._crew.process(name).pause)
+        await self._note(name, j.PAUSED)
+
+    async def resume(self, name: str) -> None:
+        """Let a paused process go on (SIGCONT)."""
+        self._running().call(self._crew.process(name).resume)
+        await self._note(name, j.RESUMED)
+
+    async def restart(self, name: str) -> None:
+        """End a process, if it is alive, and start it again; a worker gets its agents back, without their state."""
+        loop = self._running()
+        work = self._crew.restart_host(self._host_knows) if name == HOST else self._crew.restart_worker(name)
+        await loop.run(work)
+
+    async def _host_knows(self) -> calls.Snapshot | None:
+        assert self._notebook is not None
+        return await self._notebook.snapshot() if self._notebook.connected else None
+
+    async def add_worker(self, name: str | None = None) -> str:
+        """Start another worker; returns its name. Raises LabError for a name that is taken or illegal."""
+        taken = self._crew.processes
+        name = name or next(text for n in count(1) if (text := f"worker-{n}") not in taken)
+        await self._running().run(self._crew.start_worker(checked_worker_name(name, taken)))
+        return name
+
+    async def remove_worker(self, name: str) -> None:
+        """End a worker in order, and forget it. Raises LabError for an unknown one."""
+        if name == HOST:
+            raise LabError("A lab cannot be without its host: use lab.kill('host') or lab.restart('host').")
+        await self._running().run(self._crew.remove_worker(name))
+
+    async def _note(self, name: str, what: str) -> None:
+        """Let the journal know what was done to a process. Where the host itself cannot write, the lab does."""
+        loop = self._running()
+        watcher, notebook = self._watcher, self._notebook
+        assert watcher is not None
+        assert notebook is not None
+        host_writes = name != HOST and notebook.connected and self._crew.process(HOST).state == "running"
+        try:
+            if host_writes:
+                await loop.run(notebook.note_process(name, what))
+        except (grpc.RpcError, HostLostError):
+            host_writes = False
+        if not host_writes:
+            loop.call(lambda: watcher.note(name, what))
+
+    # Showing
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{p.name} {p.state}" for p in self._crew.processes.values())
+        return f"<Lab {self._state}: {states or 'no processes yet'}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>Lab, {self._state}</p>{self.processes._repr_html_()}"

@@ -1,0 +1,157 @@
+"""Agent code on its way from a notebook into a worker.
+
+A class or function of a cell travels by value (cloudpickle), together with the cell's source, so that a traceback in
+the worker shows the student's line. What can be imported travels by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import io
+import linecache
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from ..core.agents import BaseAgent
+from ..core.routing import RoutedAgent, annotated_types
+from ..core.serialization import is_message_class
+from .errors import RegistrationError
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """An agent specification: what makes the agents of a type.
+
+    `agent` is a `BaseAgent` class (called with the arguments), a function that returns an agent (likewise, sync or
+    async), or a closure: an async function ``(closure_ctx, message, ctx)``.
+    """
+
+    agent: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cls(self) -> type[BaseAgent] | None:
+        """The class of its agents, where it is known: from a class, or a function's return annotation."""
+        if isinstance(self.agent, type):
+            return self.agent
+        returned = getattr(self.agent, "__annotations__", {}).get("return")
+        return returned if isinstance(returned, type) and issubclass(returned, BaseAgent) else None
+
+    @property
+    def is_closure(self) -> bool:
+        """Whether the function itself is the handler."""
+        if isinstance(self.agent, type) or not inspect.iscoroutinefunction(self.agent) or self.args or self.kwargs:
+            return False
+        return len(inspect.signature(self.agent).parameters) == 3
+
+    def message_types(self) -> list[type[Any]]:
+        """What its agents take, and what they answer. Raises TypeError for a closure of another shape."""
+        types: list[type[Any]] = []
+        if self.is_closure:
+            _, message, _ = inspect.signature(self.agent).parameters
+            found = annotated_types(self.agent, [message], "None")
+            types = [*found[message], *found["return"]]
+        elif self.cls is not None and issubclass(self.cls, RoutedAgent):
+            handlers = self.cls.handlers()
+            types = [cls for handler in handlers for cls in (*handler.target_types, *handler.produces_types)]
+        return [cls for cls in dict.fromkeys(types) if is_message_class(cls)]
+
+    def make(self) -> Any:
+        """Make one agent (or an awaitable of one)."""
+        return self.agent(*self.args, **self.kwargs)
+
+    def __str__(self) -> str:
+        given = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
+        return f"{getattr(self.agent, '__name__', self.agent)}({', '.join(given)})"
+
+
+def checked_spec(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AgentSpec:
+    """Raises RegistrationError for what makes no agents, or not with these arguments."""
+    if isinstance(agent, BaseAgent):
+        raise RegistrationError(
+            f"A ready-made {type(agent).__name__} cannot move to another process. Pass the class and its arguments: "
+            f"lab.register(worker, type, {type(agent).__name__}, …)."
+        )
+    if not callable(agent):
+        raise RegistrationError(f"{agent!r:.100} makes no agents: pass an agent class, or a function that returns one.")
+    if isinstance(agent, type):
+        if not issubclass(agent, BaseAgent):
+            raise RegistrationError(f"{agent.__name__} is no agent class: it should extend RoutedAgent or BaseAgent.")
+        if inspect.isabstract(agent):
+            missing = ", ".join(sorted(agent.__abstractmethods__))
+            raise RegistrationError(f"{agent.__name__} is abstract: it does not implement {missing}.")
+    spec = AgentSpec(agent, args, kwargs)
+    if not spec.is_closure:
+        try:
+            inspect.signature(agent).bind(*args, **kwargs)
+        except TypeError as error:
+            raise RegistrationError(f"{spec} cannot be called so: {error}.") from None
+        except ValueError:
+            pass  # a built-in without a signature
+    return spec
+
+
+@dataclass(frozen=True)
+class Parcelled:
+    """Something ready to travel."""
+
+    data: bytes
+    sources: dict[str, str]
+    """The source of the cells whose code is in it, by file name."""
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """cloudpickle, but the marks of a dataclass's fields stay the ones that every comparison is made with."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if obj is dataclasses.MISSING:
+            return "MISSING"
+        if obj is dataclasses.KW_ONLY:
+            return "KW_ONLY"
+        return super().reducer_override(obj)
+
+
+def _dump(thing: object) -> bytes:
+    out = io.BytesIO()
+    _Pickler(out).dump(thing)
+    return out.getvalue()
+
+
+def pack(thing: AgentSpec | list[type[Any]]) -> Parcelled:
+    """A specification, or message classes. Raises RegistrationError when the code cannot travel."""
+    try:
+        data = _dump(thing)
+    except Exception as error:
+        raise RegistrationError(
+            f"{thing} cannot be sent to a worker: {error}. Code in another process cannot share open files, locks, "
+            "connections or runtimes with the notebook: make such things in the agent's __init__, and pass plain "
+            "values as arguments."
+        ) from error
+    cells = {name: "".join(entry[2]) for name, entry in list(linecache.cache.items()) if len(entry) == 4}
+    # What a cell's code was compiled as is a file name that no file has.
+    wanted = {name: text for name, text in cells.items() if name.encode() in data and not Path(name).exists()}
+    return Parcelled(data, wanted)
+
+
+def unpack(parcelled: Parcelled) -> Any:
+    """In the worker: what was packed. Raises RegistrationError when the code does not load there."""
+    for name, text in parcelled.sources.items():
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    try:
+        return pickle.loads(parcelled.data)
+    except ImportError as error:
+        raise RegistrationError(
+            f"The agent's code does not load in the worker: {error}. A module of your own must be importable there: "
+            "it should lie beside the notebook, or be installed."
+        ) from error
+    except Exception as error:
+        raise RegistrationError(
+            f"The agent's code does not load in the worker: {type(error).__name__}: {error}"
+        ) from error
