@@ -34,6 +34,19 @@ def course_folder(here: Path) -> Path:
     return copies
 
 
+def lab_settings(folder: Path) -> dict[str, str]:
+    """Environment variables for a JupyterLab that comes up tidy, with settings and workspaces of its own in `folder`.
+
+    The user's own settings are neither read nor changed. Once there, the settings are the student's to change.
+    """
+    settings = folder / "settings"
+    notification = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    if not notification.exists():
+        notification.parent.mkdir(parents=True, exist_ok=True)
+        notification.write_text('{"fetchNews": "false", "checkForUpdates": false}\n')
+    return {"JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
+
+
 def open_jupyterlab(arguments: Sequence[str]) -> int:
     """Run JupyterLab on the first notebook until the user ends it; returns its exit code."""
     folder = course_folder(Path.cwd())
@@ -41,7 +54,8 @@ def open_jupyterlab(arguments: Sequence[str]) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments:
         command.append("--allow-root")  # in a container everybody is root; the server listens on localhost only
     print(f"Opening {folder / FIRST} in JupyterLab. End it with Ctrl-C.", flush=True)
+    environment = os.environ | lab_settings(Path.home() / ".agentlab" / "jupyterlab")
     try:
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:
         return 0

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ..core.subscriptions import TypePrefixSubscription, TypeSubscription
 from ..wire.calls import Snapshot
+from .addresses import NOTEBOOK
 from .process import ChildProcess
 from .tables import Table
 
@@ -18,7 +19,8 @@ def processes_table(processes: Iterable[ChildProcess]) -> Table:
 
 def directory_table(snapshot: Snapshot) -> Table:
     """One row a worker: what it advertises, and what it subscribed."""
-    rows = [(w.name, w.pid or None, w.types, sorted(map(_subscription, w.subscriptions))) for w in snapshot.workers]
+    workers = sorted(snapshot.workers, key=lambda worker: (worker.name != NOTEBOOK, worker.name))
+    rows = [(w.name, w.pid or None, w.types, sorted(map(_subscription, w.subscriptions))) for w in workers]
     columns = ("worker", "pid", "agent types", "subscriptions")
     return Table("The host's directory", columns, rows, "nobody is connected")
 
