@@ -26,7 +26,7 @@ message in it does not wait long for the last."""
 class Limits:
     """What one worker may cost the host; beyond it, messages are refused or dropped, and counted."""
 
-    max_message_bytes: int = 4 * 1024 * 1024 - 64 * 1024
+    max_message_bytes: int = 4 * 1024 * 1024 - 512 * 1024
     """The largest payload. With its envelope it still fits into the 4 MiB that gRPC, and so AutoGen, takes by
     default."""
     queue_messages: int = 10_000
@@ -53,13 +53,15 @@ class Copy(NamedTuple):
 class Delivery:
     """A delivery: one copy on its way to one worker."""
 
-    __slots__ = ("copy", "id", "left_ns")
+    __slots__ = ("copy", "id", "lamport", "left_ns")
 
     def __init__(self, id: int, copy: Copy) -> None:
         self.id = id
         self.copy = copy
         self.left_ns = 0
         """When the host wrote it to the stream; 0 while it waits."""
+        self.lamport = 0
+        """The host's logical time in it, which its receiver's times will all be later than."""
 
 
 class _Item(NamedTuple):
@@ -110,16 +112,16 @@ class Connection:
 
     def has_room(self) -> bool:
         """Whether one more message may wait."""
-        limits = self.limits
-        return (
-            len(self._queue) < limits.queue_messages
-            and self._queued_bytes < limits.queue_bytes
-            and len(self.outstanding) < limits.outstanding
-        )
+        return not self.is_full() and len(self.outstanding) < self.limits.outstanding
+
+    def is_full(self) -> bool:
+        """Whether more waits than should: then nothing more is read from it, whose answers would wait too."""
+        return len(self._queue) >= self.limits.queue_messages or self._queued_bytes >= self.limits.queue_bytes
 
     def put(self, parcel: Parcel, *deliveries: Delivery) -> None:
         """Queue a message. A reply is queued even when there is no room: its receiver asked for it."""
         for delivery in deliveries:
+            delivery.lamport = parcel.lamport
             self.outstanding[delivery.id] = delivery
         self._put(_Item(encode_parcel(parcel) if self.reports else encode_plain(parcel), deliveries))
 

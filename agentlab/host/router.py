@@ -108,7 +108,10 @@ class Router:
             self._end_with_error(session, "WorkerLostError", text, j.LOST)
         for session in list(connection.asked.values()):
             self.sessions.end(session)
-            session.target.put_cancel(Cancel(session.id, f"the sender's worker {connection.name} was lost"))
+            why = f"the sender's worker {connection.name} was lost"
+            session.target.put_cancel(Cancel(session.id, why))
+            if not session.target.reports:
+                self._record(j.LOST, session.copy, f"{why}, and the receiver's tells only what it replies")
         for delivery in connection.outstanding.values():
             if connection.reports or not delivery.left_ns:
                 self._record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
@@ -200,7 +203,6 @@ class Router:
             self.counters["late reply"] += 1
             return self._record(j.DROPPED, copy, "late: its request had already ended")
         if not source.reports:  # the only word we get of what became of the request
-            source.outstanding.pop(session.delivery.id, None)
             what = j.HANDLED if failure is None else j.FAILED
             self._record(what, request, failure.text if failure else "", process=source.name)
         if len(payload.data) > self.limits.max_message_bytes:
@@ -269,12 +271,13 @@ class Router:
     def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
         """These copies were written to a worker's stream."""
         now = self._now_ns()
-        append, lamport, name = self.journal.append, self._clock.now, connection.name
+        append, name = self.journal.append, connection.name
         for delivery in deliveries:
             delivery.left_ns = now
             kind, message_id, cause, sender, recipient, topic, type_, size = delivery.copy
             append(
-                j.LEFT, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size, now, lamport, name
+                j.LEFT, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size,
+                now, delivery.lamport, name,
             )  # fmt: skip
             if not connection.reports and kind != j.REQUEST:
                 connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it

@@ -77,6 +77,8 @@ class Sessions:
     def end(self, session: Session) -> None:
         """End a session; a reply that comes now is late."""
         del self._open[session.id], session.sender.asked[session.request_id], session.target.asked_of[session.id]
+        if not session.target.reports:
+            session.target.outstanding.pop(session.delivery.id, None)  # a plain worker will not speak of it again
         self._ended[session.id] = session.copy
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)

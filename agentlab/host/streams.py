@@ -98,7 +98,8 @@ class Streams:
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
             except ValueError as error:
                 logger.info("Refused %s of client %s: %s", answer.__name__, client_id, error)
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                # Cut, because it travels in a header, and gRPC refuses large ones.
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1000])
             raise AssertionError("abort raises")
 
         return method
@@ -148,6 +149,8 @@ class Streams:
             pace = WATCH_PACE if behind < journal.capacity // 4 and follow else behind
             for _ in range(0, min(pace, behind), WATCH_BATCH):
                 events = journal.after(seen, WATCH_BATCH)
+                if not events:
+                    break  # what we were behind by was let go meanwhile
                 missed = events[0].seq - seen - 1
                 seen = events[-1].seq
                 yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, events, missed))
@@ -252,7 +255,7 @@ class Streams:
         await context.send_initial_metadata(())
         try:
             await _until_one_ends(
-                _read(context, receive, lambda why: self._note(client_id, why)), write(), self._closing.wait()
+                _read(context, receive, lambda error: self._note(client_id, str(error))), write(), self._closing.wait()
             )
         finally:
             self._control.disconnect(client_id)
@@ -271,6 +274,7 @@ class _Stream:
         self._router = router
         self._context = context
         self._clock: ClockSample | None = None
+        self._taken = asyncio.Event()
         self.wake = asyncio.Event()
 
     def answer_clock(self, sample: ClockSample) -> None:
@@ -283,12 +287,21 @@ class _Stream:
         reason = "the connection was lost"
         try:
             done = await _until_one_ends(
-                _read(self._context, receive, lambda why: self._router.reject(self.connection, "", why)), self._write()
+                _read(self._context, receive, self._reject, self._until_it_reads), self._write()
             )
             reason = self.connection.closed or done
         finally:
             self._router.disconnect(self.connection, reason)
             logger.info("Worker %s left: %s", self.connection.name, self.connection.closed)
+
+    def _reject(self, error: WireError) -> None:
+        self._router.reject(self.connection, error.request_id, str(error))
+
+    async def _until_it_reads(self) -> None:
+        """Wait while a worker that sends and does not read has more answers waiting than it should."""
+        while self.connection.is_full():
+            self._taken.clear()
+            await self._taken.wait()
 
     async def _write(self) -> str:
         connection, write = self.connection, self._context.write
@@ -297,6 +310,7 @@ class _Stream:
             self.wake.clear()
             while not connection.closed:
                 pieces, deliveries = connection.take()
+                self._taken.set()
                 clock, self._clock = self._clock, None
                 if not pieces and clock is None:
                     break
@@ -310,16 +324,26 @@ class _Stream:
         return connection.closed
 
 
-async def _read(context: Context, receive: Callable[[bytes], None], reject: Callable[[str], None]) -> str:
-    """Until the client ends its half of the stream."""
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
+async def _read(
+    context: Context,
+    receive: Callable[[bytes], None],
+    reject: Callable[[WireError], None],
+    ready: Callable[[], Awaitable[None]] = _at_once,
+) -> str:
+    """Until the client ends its half of the stream. Each message is read when `ready` says so."""
     while True:
+        await ready()
         data: Any = await context.read()
         if data is grpc.aio.EOF:
             return "stopped"
         try:
             receive(data)
         except WireError as error:
-            reject(str(error))
+            reject(error)
 
 
 async def _until_one_ends(*works: Awaitable[Any]) -> str:

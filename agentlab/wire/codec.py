@@ -38,6 +38,12 @@ from .parcels import (
     WireError,
 )
 
+LONGEST_TEXT: Final = 16 * 1024
+"""Characters of an error's text or traceback that travel: enough to read, and no message becomes too large by it."""
+
+LARGEST_ENVELOPE: Final = 256 * 1024
+"""Bytes of a message beside its payload: far more than any use of ids, keys and metadata, and an error's texts."""
+
 # Metadata of requests and responses.
 _MESSAGE_ID: Final = "agentlab-message-id"
 _CAUSE: Final = "agentlab-cause"
@@ -127,14 +133,21 @@ def _write(parcel: Parcel, message: agents_pb.Message) -> None:
             response.metadata.update(parcel.metadata)
         if parcel.failure is not None:
             failure = parcel.failure
-            response.error = failure.text or f"{failure.kind} without a text"
-            response.metadata[_ERROR] = failure.kind
+            response.error = _cut(failure.text) or f"{failure.kind} without a text"
+            response.metadata[_ERROR] = _cut(failure.kind)
             if failure.remote_type:
-                response.metadata[_ERROR_TYPE] = failure.remote_type
+                response.metadata[_ERROR_TYPE] = _cut(failure.remote_type)
             if failure.traceback:
-                response.metadata[_TRACEBACK] = failure.traceback
+                response.metadata[_TRACEBACK] = _cut(failure.traceback)
     else:
         _write_event(parcel, message)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    half = LONGEST_TEXT // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
 
 
 def _write_payload(payload: Payload, into: agents_pb.Payload) -> None:
@@ -163,14 +176,24 @@ def _write_event(parcel: Event, message: agents_pb.Message) -> None:
 
 def _read(message: agents_pb.Message) -> Parcel:
     """Raises WireError."""
-    match message.WhichOneof("message"):
-        case "request":
-            return _read_request(message.request)
-        case "response":
-            return _read_response(message.response)
-        case "cloudEvent":
-            return _read_event(message.cloudEvent)
-    raise WireError("The message is empty: it should be a request, a response or a cloudEvent.")
+    parcel: Parcel
+    try:
+        match message.WhichOneof("message"):
+            case "request":
+                parcel = _read_request(message.request)
+            case "response":
+                parcel = _read_response(message.response)
+            case "cloudEvent":
+                parcel = _read_event(message.cloudEvent)
+            case _:
+                raise WireError("The message is empty: it should be a request, a response or a cloudEvent.")
+        beside = message.ByteSize() - len(parcel.payload.data)
+        if beside > LARGEST_ENVELOPE:
+            raise WireError(f"The message has {beside:,} bytes beside its payload; {LARGEST_ENVELOPE:,} are allowed.")
+    except WireError as error:
+        error.request_id = message.request.request_id
+        raise
+    return parcel
 
 
 def _read_payload(payload: agents_pb.Payload) -> Payload:
@@ -384,7 +407,7 @@ def _write_reports(reports: Iterable[Report], into: lab_pb.Reports) -> None:
     into.lamport.extend(columns[3])
     for row, (text, trace) in enumerate(zip(columns[4], columns[5], strict=True)):
         if text or trace:
-            into.details[row].text, into.details[row].traceback = text, trace
+            into.details[row].text, into.details[row].traceback = _cut(text), _cut(trace)
 
 
 def decode_frame(data: bytes) -> Frame:

@@ -22,6 +22,8 @@ class WireError(ValueError):
 
     def __init__(self, text: str) -> None:
         super().__init__(text if len(text) <= 500 else f"{text[:500]}…")
+        self.request_id = ""
+        """Of a request that is illegal: its sender waits for an answer."""
 
 
 class Payload(NamedTuple):

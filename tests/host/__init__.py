@@ -1,0 +1,1 @@
+"""Tests of `agentlab.host`: its decisions with plain calls, then gRPC around them."""
