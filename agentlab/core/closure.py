@@ -133,9 +133,7 @@ class ClosureAgent(BaseAgent):
                 serializers += try_get_known_serializers_for_type(message_type)
         agent_type = await runtime.register_factory(
             type,
-            lambda: cls(
-                description, closure, unknown_type_policy=unknown_type_policy, handled_types=handled_types
-            ),
+            lambda: cls(description, closure, unknown_type_policy=unknown_type_policy, handled_types=handled_types),
             expected_class=cls,
         )
         try:

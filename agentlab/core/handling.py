@@ -78,13 +78,16 @@ class Deliveries:
             self.start(self._make_then_start(agent_id))
 
     async def cancel_all(self) -> None:
-        """Cancel every handler that runs, and wait until all have ended. Messages that waited for an agent are let go."""
+        """Cancel every handler that runs, and wait until all have ended. Who waits for an agent gets none."""
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._waiting.clear()  # their tasks may have been cancelled before they ever ran
+        waiting, self._waiting = self._waiting, {}
+        for queue in waiting.values():
+            for _, no_agent in queue:
+                no_agent(asyncio.CancelledError())
 
     async def _make_then_start(self, agent_id: AgentId) -> None:
         problem: BaseException | None = None
@@ -94,8 +97,7 @@ class Deliveries:
         except asyncio.CancelledError as error:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
-                self._waiting.pop(agent_id, None)
-                raise
+                raise  # by `cancel_all`, which sees to those who wait
             problem = LookupError(f"The agent type {agent_id.type!r} was unregistered.")
             problem.__cause__ = error
         except BaseException as error:

@@ -84,7 +84,8 @@ class Interventions:
                 raise MessageDroppedException(f"{type(handler).__name__}.on_{step} dropped a {type(message).__name__}.")
             if answer is None and message is not None:
                 warnings.warn(
-                    f"{type(handler).__name__}.on_{step} returned None: taken as no change. Return DropMessage to drop.",
+                    f"{type(handler).__name__}.on_{step} returned None: taken as no change. "
+                    "Return DropMessage to drop the message.",
                     RuntimeWarning,
                     stacklevel=2,
                 )

@@ -53,14 +53,17 @@ class Run:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".part")
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "events": len(self.events),
+            "lanes": list(self.lanes),
+            "let_go": self.let_go,
+            "info": self.info,
+        }
+        first_line = json.dumps(head)  # before the file is there: raises TypeError for an `info` that is no JSON
         with unfinished.open("w", encoding="utf-8") as out:
-            head = {
-                "format": FORMAT,
-                "version": VERSION,
-                "events": len(self.events),
-                "lanes": list(self.lanes),
-            }
-            print(json.dumps(head | {"let_go": self.let_go, "info": self.info}), file=out)
+            print(first_line, file=out)
             for event in self.events:
                 record = {name: value for name, value in asdict(event).items() if value or name not in _OPTIONAL}
                 # Plain ASCII: a file may then be cut off at any byte and still be text.

@@ -88,11 +88,12 @@ class JsonMessageSerializer(MessageSerializer[Any]):
         return self._adapter.validate_json(payload)
 
     def serialize(self, message: Any) -> bytes:
-        """UTF-8 encoded JSON."""
-        from pydantic_core import PydanticSerializationError
+        """UTF-8 encoded JSON. NaN and infinities are written as Python's json does, since JSON has no word for them; in
+        a pydantic model, as its configuration says."""
+        from pydantic_core import PydanticSerializationError, to_json
 
         try:
-            return self._adapter.dump_json(message, warnings=False)
+            return to_json(message, inf_nan_mode="constants")
         except (PydanticSerializationError, UnicodeEncodeError) as error:
             raise ValueError(f"{message!r:.200} cannot be written as JSON: {error}") from error
 

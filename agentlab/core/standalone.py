@@ -21,7 +21,7 @@ from .cancellation import CancellationToken
 from .catalog import Catalog, close_agents
 from .clock import LamportClock
 from .contexts import MessageContext, MessageHandlerContext
-from .exceptions import DeadlineExceededError, UndeliverableException, agent_not_found
+from .exceptions import DeadlineExceededError, MessageDroppedException, UndeliverableException, agent_not_found
 from .handling import Deliveries, run_handler
 from .ids import AgentId, AgentMetadata, AgentType
 from .interventions import InterventionHandler, Interventions
@@ -36,6 +36,15 @@ T = TypeVar("T", bound=Agent)
 
 PROCESS = "standalone"
 """The name of this runtime's only lane in the journal."""
+STOPPED = "the runtime was stopped"
+"""Why a message was dropped, in the journal."""
+
+
+def _raise_own_cancellation(error: BaseException) -> None:
+    """Raise `error` when it is the current task that is being cancelled: it must not be taken for a message's end."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
 
 
 @dataclass(slots=True)
@@ -102,6 +111,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         self._failure: BaseException | None = None
         self._open_requests: set[asyncio.Future[Any]] = set()
         self._running: asyncio.Task[None] | None = None
+        self._stopping = False
 
     # Sending
 
@@ -130,7 +140,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         self._open_requests.add(reply)
         reply.add_done_callback(self._open_requests.discard)
         if cancellation_token is not None:
-            cancellation_token.watch(reply, receivers_token.cancel)
+            cancellation_token.watch(receivers_token, receivers_token.cancel)
             cancellation_token.link_future(reply)
         self._put(_Request(message, recipient, context, reply, MessageHandlerContext.message_id()))
         try:
@@ -138,7 +148,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
                 return await reply
         except TimeoutError:
             if reply.done() and not reply.cancelled():
-                raise  # the handler's own
+                return reply.result()  # it came at the last moment, or the TimeoutError is the handler's own
             receivers_token.cancel()
             raise DeadlineExceededError(f"{recipient} did not answer within {deadline_s} s.") from None
         except asyncio.CancelledError:
@@ -146,7 +156,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             raise
         finally:
             if cancellation_token is not None:
-                cancellation_token.forget(reply)
+                cancellation_token.forget(receivers_token)
 
     async def publish_message(
         self,
@@ -191,13 +201,17 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             await self._arrived.wait()
         self._raise_failure()
         item = self._queue.popleft()
-        match item:
-            case _Request():
-                await self._start_request(item)
-            case _Event():
-                await self._start_event(item)
-            case _Reply():
-                await self._end_request(item)
+        try:
+            match item:
+                case _Request():
+                    await self._start_request(item)
+                case _Event():
+                    await self._start_event(item)
+                case _Reply():
+                    await self._end_request(item)
+        except asyncio.CancelledError:
+            self._queue.appendleft(item)  # an intervention handler was being asked; nothing was started yet
+            raise
         await asyncio.sleep(0)  # let what was started begin
 
     def _raise_failure(self) -> None:
@@ -210,6 +224,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             if self._interventions:
                 item.message = await self._interventions.on_send(item.message, item.context, item.recipient)
         except BaseException as error:
+            _raise_own_cancellation(error)
             self._fail_request(item, error, j.DROPPED)
             return
 
@@ -228,6 +243,9 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         self._deliveries.deliver(item.recipient, handle, lambda error: self._fail_request(item, error, j.FAILED))
 
     def _fail_request(self, item: _Request, error: BaseException, what: str) -> None:
+        if self._is_end_of_all(error):  # `_stop` tells the sender
+            self._record(j.DROPPED, item, item.recipient, STOPPED)
+            return
         self._record(what, item, item.recipient, f"{type(error).__name__}: {error}")
         if not item.reply.done():
             if isinstance(error, asyncio.CancelledError):
@@ -243,27 +261,32 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             if self._interventions:
                 value = await self._interventions.on_response(value, request.recipient, request.context.sender)
         except BaseException as error:
+            _raise_own_cancellation(error)
             if not request.reply.done():
                 request.reply.set_exception(error)
             self._record(j.DROPPED, item, None, f"{type(error).__name__}: {error}")
         else:
-            self._record(j.RECEIVED, item)
-            if not request.reply.done():
+            if request.reply.done():
+                self._record(j.DROPPED, item, None, "too late: its sender no longer waits")
+            else:
+                self._record(j.RECEIVED, item)
                 request.reply.set_result(value)
         self._finished()
 
     async def _start_event(self, item: _Event) -> None:
+        context = item.context
+        assert context.topic_id is not None
         try:
             if self._interventions:
-                item.message = await self._interventions.on_publish(item.message, item.context)
+                item.message = await self._interventions.on_publish(item.message, context)
+            recipients = [a for a in self._subscriptions.recipients(context.topic_id) if a != context.sender]
         except BaseException as error:
-            logger.error("An intervention handler stopped a published message: %s", error)
+            _raise_own_cancellation(error)
+            if not isinstance(error, MessageDroppedException):
+                logger.error("A published message reaches nobody: %r", error, exc_info=error)
             self._record(j.DROPPED, item, None, f"{type(error).__name__}: {error}")
             self._finished()
             return
-        context = item.context
-        assert context.topic_id is not None
-        recipients = [a for a in self._subscriptions.recipients(context.topic_id) if a != context.sender]
         item.open = len(recipients) + 1
         for recipient in recipients:
             self._deliver_event(item, recipient)
@@ -284,6 +307,9 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             self._end_copy(item)
 
         def failed(error: BaseException) -> None:
+            if self._is_end_of_all(error):
+                self._record(j.DROPPED, item, recipient, STOPPED)
+                return
             logger.error("Error processing publish message for %s", recipient, exc_info=error)
             self._record(j.FAILED, item, recipient, f"{type(error).__name__}: {error}")
             if not self._ignore_unhandled_exceptions:
@@ -328,7 +354,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         started."""
 
         async def holds() -> None:
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - a condition can only be asked
                 await asyncio.sleep(check_period)
 
         await self._until(holds())
@@ -340,6 +366,8 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         try:
             running = self._require_running()
             await asyncio.wait({task, running}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()  # raises what a condition raised
         finally:
             task.cancel()
 
@@ -352,16 +380,26 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         running, self._running = self._require_running(), None
         running.cancel()
         result = (await asyncio.gather(running, return_exceptions=True))[0]
-        await self._deliveries.cancel_all()
-        self._queue.clear()
-        self._unfinished = 0
-        self._idle.set()
+        self._stopping = True
+        try:
+            await self._deliveries.cancel_all()
+        finally:
+            self._stopping = False
+        while self._queue:
+            self._record(j.DROPPED, self._queue.popleft(), None, STOPPED)
+        self._unfinished = len(self._deliveries.tasks)  # one, when it is a handler that stops the runtime
+        if self._unfinished == 0:
+            self._idle.set()
         for reply in list(self._open_requests):
             if not reply.done():
                 reply.set_exception(UndeliverableException("The runtime was stopped before there was a reply."))
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
         self._raise_failure()
+
+    def _is_end_of_all(self, error: BaseException) -> bool:
+        """Whether it is `stop` that ends a handler, and not the handler itself."""
+        return self._stopping and isinstance(error, asyncio.CancelledError)
 
     async def close(self) -> None:
         """Stop, if started, and close every agent."""

@@ -1,0 +1,1 @@
+"""Tests of `agentlab.core`: one file a module; what agent-api.md promises of one process is held here."""
