@@ -1,0 +1,1 @@
+"""Wire truth: an unmodified AutoGen on the other end, in a process and an environment of its own."""
