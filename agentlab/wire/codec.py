@@ -127,7 +127,8 @@ def _write(parcel: Parcel, message: agents_pb.Message) -> None:
     elif isinstance(parcel, Response):
         response = message.response
         response.request_id = parcel.request_id
-        if parcel.payload.type:
+        if parcel.payload.type or parcel.failure is None:
+            response.payload.SetInParent()  # also of None: what has neither payload nor error is no reply
             _write_payload(parcel.payload, response.payload)
         if parcel.metadata:
             response.metadata.update(parcel.metadata)
@@ -244,6 +245,9 @@ def _read_response(response: agents_pb.RpcResponse) -> Response:
     if response.error:
         # A worker that knows nothing of ours says only a text: its handler failed.
         parcel.failure = Failure(kind or "RemoteHandlerError", response.error, remote_type, trace)
+    elif not response.HasField("payload"):
+        # What AutoGen's worker sends when the exception's text is empty. It cannot send a None.
+        parcel.failure = Failure("RemoteHandlerError", "The handler raised an exception that has no text.")
     parcel.metadata = metadata
     return parcel
 

@@ -6,6 +6,7 @@ Read next: `agentlab.worker.runtime`.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Iterable
 from itertools import count
 
@@ -19,6 +20,8 @@ class PendingCalls:
 
     def __init__(self) -> None:
         self._numbers = count(1)
+        self._prefix = uuid.uuid4().hex[:12]
+        """AutoGen's host tells requests apart by their id alone, whoever sent them: ours must be nobody else's."""
         self._waiting: dict[str, tuple[asyncio.Future[Response], AgentId]] = {}
 
     def __len__(self) -> int:
@@ -26,7 +29,7 @@ class PendingCalls:
 
     def open(self, recipient: AgentId) -> tuple[str, asyncio.Future[Response]]:
         """A new request id, and what its reply will come through."""
-        request_id = str(next(self._numbers))
+        request_id = f"{self._prefix}-{next(self._numbers)}"
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = future, recipient
         return request_id, future

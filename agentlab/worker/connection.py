@@ -20,11 +20,12 @@ import grpc
 import grpc.aio
 
 from ..core.exceptions import HostLostError, UnauthenticatedError
+from ..core.ids import AgentId
 from ..version import __version__
 from ..wire import calls
 from ..wire.channel import RECEIVE_BYTES, machine_name
 from ..wire.codec import decode_frame, decode_plain, encode_cancel, encode_frame, encode_parcel, encode_plain
-from ..wire.parcels import Cancel, Frame, Hello, Parcel, Report, Request, Response, WireError
+from ..wire.parcels import NOTHING, Cancel, Frame, Hello, Parcel, Payload, Report, Request, Response, WireError
 from .clock import HostClock
 
 logger = logging.getLogger("agentlab.worker")
@@ -40,6 +41,10 @@ FIRST_RETRY_S: Final = 0.05
 LONGEST_RETRY_S: Final = 2.0
 """The pause between attempts doubles from the first to the longest, each shortened by chance by up to a half so that
 the workers of a restarted host do not all come at once (exponential backoff with jitter)."""
+
+PLAIN_MESSAGE_BYTES: Final = 4 * 1024 * 1024 - 512 * 1024
+"""The largest payload for a host that does not say: with its envelope it fits into the 4 MiB that gRPC takes by
+default. A larger one would end the whole stream."""
 
 CLOCK_PERIOD_S: Final = 5.0
 """How often the clock estimate is refreshed."""
@@ -104,6 +109,7 @@ class HostConnection:
         self._queue: deque[_Item] = deque()
         self._reports: list[Report] = []
         self._wake = asyncio.Event()
+        self._echoed = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
         self._in_flight: set[str] = set()
@@ -131,11 +137,17 @@ class HostConnection:
         """How the host knows this worker on the open stream."""
         return "" if self._stream is None else self._stream.client_id
 
+    def too_large(self, payload: Payload) -> str:
+        """Why the host does not take this payload; empty when it does."""
+        size, limit = len(payload.data), self.max_message_bytes
+        return f"This {payload.type} has {size:,} bytes, and the host takes {limit:,}." if 0 < limit < size else ""
+
     # Keeping a stream
 
     def start(self) -> None:
         """Begin to connect, and to keep connected."""
         self._stopping = False
+        self._echoed.clear()
         self._fatal = None
         self._keeping = asyncio.ensure_future(self._keep())
 
@@ -216,12 +228,25 @@ class HostConnection:
                 await self._introduce(call)
                 return _Stream(channel, call, client_id, True)
             except grpc.RpcError as error:
-                if getattr(error, "code", lambda: None)() != grpc.StatusCode.UNIMPLEMENTED:
+                if await self._status(channel, error, metadata) != grpc.StatusCode.UNIMPLEMENTED:
                     raise
             logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
         call = channel.stream_stream(f"/{calls.AGENT_RPC}/OpenChannel")(metadata=metadata)
         await call.wait_for_connection()
+        self.max_message_bytes = PLAIN_MESSAGE_BYTES
         return _Stream(channel, call, client_id, False)
+
+    async def _status(self, channel: grpc.aio.Channel, error: grpc.RpcError, metadata: Any) -> Any:
+        """Why the link was not opened. Writing to a stream that the host refused a moment before fails with INTERNAL,
+        and hides the host's own answer (about every tenth time): a call without a stream cannot."""
+        code = getattr(error, "code", lambda: None)()
+        if code == grpc.StatusCode.INTERNAL:
+            probe: Any = channel.unary_unary(f"/{calls.LINK}/NoteProcess")
+            try:
+                await probe(b"", metadata=metadata)
+            except grpc.RpcError as refusal:
+                return getattr(refusal, "code", lambda: None)()
+        return code
 
     async def _introduce(self, call: Any) -> None:
         hello = Hello(self.name, os.getpid(), self._machine, self._resume_token, __version__)
@@ -241,7 +266,7 @@ class HostConnection:
         """Use an open stream until it ends; say why it ended."""
         reading = asyncio.ensure_future(self._read(stream))
         joining = asyncio.ensure_future(self._on_join())
-        writing = sampling = None
+        writing = sampling = echoing = None
         try:
             await asyncio.wait({reading, joining}, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
@@ -255,18 +280,28 @@ class HostConnection:
                     sampling = asyncio.ensure_future(self._sample(stream))
                 await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
                 if writing.done() and not reading.done() and not stream.link:
-                    # AutoGen's host never closes its half. But what was written is there before this answer comes.
-                    await self.call(calls.AGENT_RPC, "GetSubscriptions", b"")
-                    return "stopped"
+                    echoing = asyncio.ensure_future(self._echo(stream))
+                    await asyncio.wait({reading, echoing}, return_when=asyncio.FIRST_COMPLETED)
+                    if not reading.done():
+                        await echoing
+                        return "stopped"
             # On a link whose one half we closed, the host closes the other when it has read all of it.
             return await reading
         except grpc.RpcError as error:
             return _reason(error)
         finally:
-            tasks = [task for task in (reading, joining, writing, sampling) if task is not None]
+            tasks = [task for task in (reading, joining, writing, sampling, echoing) if task is not None]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _echo(self, stream: _Stream) -> None:
+        """Wait until a host that never closes its half has passed on all that was written: a request to ourselves, sent
+        last, comes back last."""
+        echo = _echo_agent(stream)
+        await self.call(calls.AGENT_RPC, "RegisterAgent", calls.encode_register_agent(echo.type))
+        await stream.call.write(encode_plain(Request(echo.type, echo, NOTHING)))
+        await self._echoed.wait()
 
     def _give_up(self, why: str) -> None:
         """A stream was lost: what was in flight on it, and what only made sense on it, is given up."""
@@ -293,6 +328,9 @@ class HostConnection:
                 continue
             if frame.clock is not None:
                 self.clock.learn(frame.clock)
+            if self._stopping and not stream.link and getattr(frame.parcels[0], "target", None) == _echo_agent(stream):
+                self._echoed.set()
+                continue
             self._on_frame(frame)
 
     async def _write(self, stream: _Stream) -> None:
@@ -310,7 +348,8 @@ class HostConnection:
                 self._settle()
             self._written.set()
             if self._stopping:
-                await stream.call.done_writing()
+                if stream.link:
+                    await stream.call.done_writing()
                 return
 
     def _next_frame(self) -> bytes:
@@ -419,6 +458,10 @@ class HostConnection:
         await asyncio.gather(keeping, return_exceptions=True)
         self._queue.clear()
         self._settle()
+
+
+def _echo_agent(stream: _Stream) -> AgentId:
+    return AgentId(f"agentlab-echo-{stream.client_id}", "echo")
 
 
 async def _raise_status(call: Any) -> None:

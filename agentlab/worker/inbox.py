@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import traceback
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from ..core import journal as j
 from ..core.agents import Agent
@@ -74,7 +76,12 @@ class Inbox:
                     raise
                 return
             self._report(request.delivery_id, j.UNHANDLED if context.unhandled else j.HANDLED)
-            self._reply(Response(request.request_id, payload))
+            too_large = self._connection.too_large(payload)
+            if too_large:
+                failure = Failure("PayloadTooLargeError", f"The reply of {request.target} was not sent. {too_large}")
+                self._reply(Response(request.request_id, failure=failure))
+            else:
+                self._reply(Response(request.request_id, payload))
 
         def no_agent(error: BaseException) -> None:
             self._fail(request, error, f"making the agent {request.target}")
@@ -182,14 +189,20 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+_PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
+_GALLERY: Final = str(Path(__file__).parents[1] / "gallery") + os.sep
+
+
 def own_trace(error: BaseException) -> str:
-    """The traceback, from the student's own code on: agentlab's frames above it say nothing to them."""
-    tb = error.__traceback__
-    own = tb
-    while own is not None and _is_machinery(own.tb_frame.f_globals.get("__name__", "")):
-        own = own.tb_next
-    return "".join(traceback.format_exception(type(error), error, own or tb))
+    """The traceback without agentlab's own frames: they say nothing to whoever wrote the agent."""
+    described = traceback.TracebackException.from_exception(error)
+    inner: traceback.TracebackException | None = described
+    while inner is not None:
+        own = [frame for frame in inner.stack if _is_students(frame.filename)]
+        inner.stack = traceback.StackSummary.from_list(own or list(inner.stack))
+        inner = inner.__cause__ or inner.__context__
+    return "".join(described.format())
 
 
-def _is_machinery(module: str) -> bool:
-    return module.startswith("agentlab.") and not module.startswith("agentlab.gallery.")
+def _is_students(filename: str) -> bool:
+    return not filename.startswith(_PACKAGE) or filename.startswith(_GALLERY)

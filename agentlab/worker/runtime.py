@@ -317,11 +317,8 @@ class WorkerRuntime(AgentRuntime):
     def _payload(self, message: Any) -> Payload:
         serializer = self._serializers.serializer_for(message)
         payload = Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(message))
-        limit = self._connection.max_message_bytes
-        if limit and len(payload.data) > limit:
-            raise PayloadTooLargeError(
-                f"This {payload.type} has {len(payload.data):,} bytes, and the host takes {limit:,}. It was not sent."
-            )
+        if too_large := self._connection.too_large(payload):
+            raise PayloadTooLargeError(f"{too_large} It was not sent.")
         return payload
 
     # Receiving

@@ -18,7 +18,7 @@ from agentlab import (
     UnknownPayload,
     try_get_known_serializers_for_type,
 )
-from agentlab.core.serialization import message_type_name
+from agentlab.core.serialization import JsonMessageSerializer, message_type_name
 
 from .cast import Number, Text
 
