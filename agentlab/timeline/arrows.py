@@ -5,7 +5,7 @@ Read next: `agentlab.timeline.draw`, which puts the picture together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import atan2, copysign, cos, sin
 from typing import Final
 
@@ -16,12 +16,17 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
-from .labels import Box, Line, place_labels
-from .shapes import Arrow, Layout
-from .style import ARROWS, WHITE, ArrowLook
+from agentlab.core.exceptions import BY_NAME
 
-LABELLED_ARROWS: Final = 40
-"""Up to so many arrows are labelled with their message type: with more, labels hide what they explain."""
+from .ground import break_lines
+from .labels import Box, Line, place_labels, shortened
+from .shapes import Arrow, Layout
+from .style import ARROWS, INK, WHITE, ArrowLook
+
+ALL_LABELLED: Final = 40
+"""Up to so many arrows, every message is labelled with its type, at the cost of hiding a bit of an arrow."""
+LABELLED_ARROWS: Final = 80
+"""Up to so many arrows, those are labelled that have free space beside them."""
 LABEL_SIZE: Final = 7.5
 """Points: the smallest that is read without effort."""
 HOOK: Final = 0.3
@@ -31,14 +36,15 @@ Point = tuple[float, float]
 
 
 def ends(arrow: Arrow, picture: Layout) -> Line:
-    """Tail and head of an arrow in data coordinates. One that did not arrive ends short of its last lane."""
-    x0, x1 = picture.axis.shown(arrow.start), picture.axis.shown(arrow.end)
+    """Tail and head of an arrow in data coordinates. One that did not arrive ends short of its last lane, and one
+    that the host sent begins short of its first, where the host has no lane."""
+    x0, x1 = picture.axis.place(arrow.start), picture.axis.place(arrow.end)
     y = float(arrow.from_lane)
     if arrow.to_lane is None or arrow.to_lane == arrow.from_lane:
         return x0, y, x1, y - HOOK
     # half a lane short, not half of the way: that could be another lane, where it never was
     short = 0.0 if arrow.fate == "arrived" else copysign(0.5, arrow.to_lane - y)
-    return x0, y, x1, arrow.to_lane - short
+    return x0, y + (copysign(0.5, arrow.to_lane - y) if arrow.begins_midway else 0.0), x1, arrow.to_lane - short
 
 
 def is_hook(arrow: Arrow) -> bool:
@@ -122,26 +128,38 @@ def label_arrows(picture: Layout, ax: Axes) -> None:
     for arrow, line in zip(picture.arrows, lines, strict=True):
         (further if (arrow.message_id, arrow.style) in seen else first).append((arrow, line))
         seen.add((arrow.message_id, arrow.style))
-    wanted = [(shortened(arrow.label, 18), arrow, line) for arrow, line in first + further if arrow.label]
+    wanted = [*_mark_labels(picture, ax)]
+    needed = len(wanted)
+    if len(picture.arrows) <= ALL_LABELLED:
+        needed += sum(bool(arrow.label) for arrow, _ in first)
+    for arrow, line in first + further:
+        if arrow.label:
+            wanted.append((shortened(arrow.label, 18), ARROWS[arrow.style].colour, line))
     extent = ax.get_window_extent()
     heights = to_pixels.transform([(0, number) for number in range(len(picture.lanes))])[:, 1]
     lane_lines = [(extent.x0, y, extent.x1, y) for y in heights]
+    breaks = to_pixels.transform([(middle, 0) for middle in break_lines(picture)] or [(0, 0)])[:, 0]
+    lane_lines += [(x, extent.y0, x, extent.y1) for x in breaks if picture.axis.folds]
     # a label may stand a little over the right edge, where the margin is
-    frame = Box(extent.x0, extent.y0, extent.x1 + 0.2 * ax.figure.dpi, extent.y1)
+    frame = Box(extent.x0, extent.y0, extent.x1 + 0.3 * ax.figure.dpi, extent.y1)
     size = LABEL_SIZE * ax.figure.dpi / 72
-    places = place_labels([(text, line) for text, _, line in wanted], size, frame, [*lines, *lane_lines])
+    places = place_labels([(text, line) for text, _, line in wanted], size, frame, [*lines, *lane_lines], needed)
     to_data = to_pixels.inverted()
-    for (text, arrow, _), place in zip(wanted, places, strict=True):
+    for (text, colour, _), place in zip(wanted, places, strict=True):
         if place is None:
             continue
         x, y = to_data.transform(place)
-        label = ax.text(x, y, text, fontsize=LABEL_SIZE, va="center", ha="left", color=ARROWS[arrow.style].colour)
+        label = ax.text(x, y, text, fontsize=LABEL_SIZE, va="center", ha="left", color=colour)
         label.set(zorder=7, path_effects=[withStroke(linewidth=2.0, foreground=WHITE, alpha=0.85)])
 
 
-def shortened(name: str, limit: int = 24) -> str:
-    """A name cut to at most `limit` characters, in the middle: what tells names apart is mostly at their ends."""
-    if len(name) <= limit:
-        return name
-    tail = (limit - 1) // 2
-    return f"{name[: limit - 1 - tail]}…{name[len(name) - tail :]}"
+def _mark_labels(picture: Layout, ax: Axes) -> Iterator[tuple[str, str, Line]]:
+    """The labels of what happened to messages on lanes: the error's name where there is one (a request that missed
+    its deadline, say, which no arrow shows), else the message's type."""
+    for mark in picture.marks:
+        error = mark.detail.partition(":")[0]
+        label = error if error in BY_NAME else mark.label
+        if mark.message_id and label:
+            x, y = ax.transData.transform((picture.axis.place(mark.at), mark.lane))
+            reach = 10 * ax.figure.dpi / 72  # points: past the symbol and the line of the lane
+            yield shortened(label, 22), INK, (x, y - reach, x, y + reach)

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from agentlab.core.journal import FAILED, GONE, JOINED, KILLED, PAUSED, RESUMED, JournalEvent
+from agentlab.core.journal import FAILED, JournalEvent
 
-from .arrows import draw_arrows, ends, label_arrows, shortened
-from .layout import layout
+from .arrows import draw_arrows, ends, label_arrows
+from .ground import draw_breaks, draw_lanes, prepare, room_over
 from .picture import Picture
-from .shapes import LaneKind, Layout
-from .style import BARS, ESTIMATED, FATES, GREY, HOST_BAND, INK, LANE, MARKS, SymbolLook
+from .placing import layout
+from .shapes import EMPTY, LaneKind, Layout
+from .style import BARS, ESTIMATED, FATES, GREY, INK, MARKS, QUIET_MARKS, SymbolLook
 
-EMPTY: Final = "nothing has happened yet"
 FORMATS: Final = (".svg", ".png", ".pdf")
 _BAR: Final = 0.17
 """Height of a handler bar; a lane is 1 high."""
@@ -36,15 +36,18 @@ def plot(
     run_or_journal: Iterable[JournalEvent],
     ax: Axes | None = None,
     *,
-    lanes: LaneKind = "process",
+    lanes: LaneKind | None = None,
+    fold: bool = True,
     title: str | None = None,
 ) -> Figure:
-    """Draw the timeline of a run, a journal, or any events, and return the figure.
+    """Draw the timeline of a run, a journal, or any events, and return the figure: a `Picture`, which a notebook
+    shows.
 
-    With `ax` it is drawn there, and `ax`'s figure is returned. ``lanes="agent"`` gives each agent a lane
-    instead of each process.
+    With `ax` it is drawn there, and `ax`'s figure is returned. ``lanes="agent"`` gives each agent a lane instead
+    of each process; the standalone runtime's agents have one anyway. Long waits are cut short, and say how long
+    they were; with ``fold=False`` the time axis is true everywhere.
     """
-    picture = layout(run_or_journal, lanes=lanes)
+    picture = layout(run_or_journal, lanes=lanes, fold=fold)
     if ax is None:
         figure: Figure = Picture.for_layout(picture, bool(title))
         ax = figure.axes[0]
@@ -52,7 +55,7 @@ def plot(
         figure = ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
     draw(picture, ax)
     if title:
-        ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10)
+        ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10 + 72 * room_over(picture))
     return figure
 
 
@@ -60,7 +63,8 @@ def save(
     run_or_journal: Iterable[JournalEvent],
     path: str | Path,
     *,
-    lanes: LaneKind = "process",
+    lanes: LaneKind | None = None,
+    fold: bool = True,
     title: str | None = None,
 ) -> Path:
     """Draw the timeline into a file and return its path. The suffix says the format: svg, png or pdf.
@@ -73,7 +77,7 @@ def save(
             f"A timeline can be saved as {', '.join(FORMATS)}, not as {path.suffix or 'nothing'!r}: {path}"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    plot(run_or_journal, lanes=lanes, title=title).savefig(path, dpi=150)
+    plot(run_or_journal, lanes=lanes, fold=fold, title=title).savefig(path, dpi=150)
     return path
 
 
@@ -83,8 +87,9 @@ def draw(picture: Layout, ax: Axes) -> None:
         ax.set_axis_off()
         ax.text(0.5, 0.5, EMPTY, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=12)
         return
-    _prepare(picture, ax)
-    _draw_lanes(picture, ax)
+    prepare(picture, ax)
+    draw_lanes(picture, ax)
+    draw_breaks(picture, ax)
     legend = [*_draw_bars(picture, ax), *draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
     label_arrows(picture, ax)
     remarks = picture.remarks()
@@ -105,60 +110,15 @@ def draw(picture: Layout, ax: Axes) -> None:
         )
     if remarks:
         ax.text(
-            1,
-            1.01,
+            0,
+            -0.29 / below,
             "; ".join(remarks),
             transform=ax.transAxes,
-            ha="right",
-            va="bottom",
+            ha="left",
+            va="center",
             fontsize=7.5,
             color=GREY,
         )
-
-
-def _prepare(picture: Layout, ax: Axes) -> None:
-    span = picture.axis.shown(picture.axis.length) or 1.0
-    ax.set_xlim(-0.02 * span, 1.03 * span)
-    has_hook = any(arrow.from_lane == 0 and arrow.to_lane in (0, None) for arrow in picture.arrows)
-    ax.set_ylim(len(picture.lanes) - 0.55, -0.65 if has_hook else -0.35)
-    ax.set_xlabel(picture.axis.label, fontsize=8.5, color=GREY, loc="right", labelpad=2)
-    ax.set_yticks(range(len(picture.lanes)), [shortened(lane.name) for lane in picture.lanes], fontsize=10, color=INK)
-    for label, lane in zip(ax.get_yticklabels(), picture.lanes, strict=True):
-        label.set_fontweight("bold" if lane.is_host else "normal")
-    ax.tick_params(axis="y", length=0, pad=8)
-    ax.tick_params(axis="x", labelsize=8, colors=GREY, length=3)
-    for side in ("left", "right", "top"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(LANE)
-
-
-def _draw_lanes(picture: Layout, ax: Axes) -> None:
-    """Lines for the lanes, dotted while the process is not there, dashed while it is paused."""
-    segments: dict[str, list[Any]] = {"solid": [], "dotted": [], "dashed": []}
-    after = {JOINED: "solid", RESUMED: "solid", GONE: "dotted", KILLED: "dotted", PAUSED: "dashed"}
-    left, right = ax.get_xlim()
-    for number, lane in enumerate(picture.lanes):
-        if lane.is_host:
-            ax.axhspan(number - 0.24, number + 0.24, color=HOST_BAND, zorder=0, linewidth=0)
-        state, begin = "solid", left
-        changes = [mark for mark in picture.marks if mark.lane == number and mark.what in after]
-        if changes and changes[0].what == JOINED and not _is_used_before(picture, number, changes[0].at):
-            state = "dotted"
-        for mark in changes:
-            at = picture.axis.shown(mark.at)
-            segments[state].append([(begin, number), (at, number)])
-            state, begin = after[mark.what], at
-        segments[state].append([(begin, number), (right, number)])
-    for line, parts in segments.items():
-        if parts:
-            width = 1.3 if line == "solid" else 1.0
-            ax.add_collection(
-                LineCollection(parts, colors=LANE, linewidths=width, linestyles=line, zorder=1), autolim=False
-            )
-
-
-def _is_used_before(picture: Layout, lane: int, at: int) -> bool:
-    return any(lane in (arrow.from_lane, arrow.to_lane) and arrow.start < at for arrow in picture.arrows)
 
 
 def _draw_bars(picture: Layout, ax: Axes) -> list[Artist]:
@@ -172,7 +132,7 @@ def _draw_bars(picture: Layout, ax: Axes) -> list[Artist]:
             # levels share what room a lane has, so that a busy lane does not grow into the next one
             step = min(_BAR * 0.62, 0.3 / picture.lanes[bar.lane].levels)
             top = bar.lane - _BAR / 2 + bar.level * step
-            x0, x1 = picture.axis.shown(bar.start), picture.axis.shown(bar.end)
+            x0, x1 = picture.axis.place(bar.start), picture.axis.place(bar.end)
             boxes.append([(x0, top), (x1, top), (x1, top + _BAR), (x0, top + _BAR)])
             failures.append((x1, top + _BAR / 2))
         drawn = PolyCollection(boxes, facecolor=look.face, edgecolor=look.edge, linewidths=1.0, zorder=2, label=outcome)
@@ -196,10 +156,13 @@ def _draw_symbols(picture: Layout, ax: Axes) -> list[Artist]:
             x0, y0, x1, y1 = ends(arrow, picture)
             places.setdefault(ESTIMATED, []).append((x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4))
     for mark in picture.marks:
-        places.setdefault(MARKS[mark.what], []).append((picture.axis.shown(mark.at), mark.lane))
+        if mark.weight == "covered":
+            continue
+        look = QUIET_MARKS[mark.what] if mark.weight == "quiet" else MARKS[mark.what]
+        places.setdefault(look, []).append((picture.axis.place(mark.at), mark.lane))
     legend: list[Artist] = []
     for look, points in places.items():
-        _scatter(ax, points, look, zorder=6)
+        _scatter(ax, points, look, zorder=5 if look in QUIET_MARKS.values() else 6)
         shown = Line2D([], [], linestyle="none", marker=look.marker, markersize=look.area**0.5, label=look.legend)
         shown.set(markerfacecolor=look.face, markeredgecolor=look.edge, markeredgewidth=_edge_width(look))
         legend.append(shown)

@@ -3,14 +3,15 @@
 Here the events of one copy are paired up: *sent* with *arrived*, *left* with *received*, *started* with the
 handler's end. Where one of a pair is missing, the message is on its way, or was lost, or belongs to a process
 that does not report; this module tells these apart. Lanes are names here, and times are still events.
-Read next: `agentlab.timeline.layout`.
+Read next: `agentlab.timeline.marks`, then `agentlab.timeline.placing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
+from agentlab.core.exceptions import BY_NAME
 from agentlab.core.journal import (
     ARRIVED,
     DROPPED,
@@ -22,6 +23,7 @@ from agentlab.core.journal import (
     LEFT,
     LOST,
     RECEIVED,
+    RESPONSE,
     SENT,
     STARTED,
     UNHANDLED,
@@ -44,6 +46,8 @@ class Hop:
     """None while it is on its way, or when it never got there (then `ending` says why)."""
     ending: JournalEvent | None = None
     estimated: bool = False
+    begins_midway: bool = False
+    """Whether it begins at the host, which has no lane of its own here."""
 
     @property
     def is_open(self) -> bool:
@@ -133,9 +137,15 @@ def _straight_hops(
     if not landings and LEFT in steps and steps[LEFT][0].detail not in setting.homes.reporting:
         landings = steps[LEFT]
 
+    # an answer that the host made comes from where the request was going
+    by_host = setting.kind == "agent" and is_made_by_host(first, steps)
+    if by_host:
+        departures = steps[LEFT]
+    asked = setting.homes.asked_agent(first.message_id) if by_host else ""
+
     def source(event: JournalEvent) -> str:
         if setting.kind == "agent":
-            return event.sender or OUTSIDE
+            return event.sender or asked or OUTSIDE
         if event.what == SENT:
             return event.process
         return event.detail if event.what == ARRIVED else setting.homes.of_agent(event.sender)
@@ -149,9 +159,18 @@ def _straight_hops(
     for number, landing in enumerate(landings):
         # one sending may end in several receipts (a duplicated message), never the other way round
         start = departures[min(number, len(departures) - 1)] if departures else landing
-        known = start.what == SENT and landing.what == RECEIVED
+        known = (by_host or start.what == SENT) and landing.what == RECEIVED
         hops.append(Hop(source(start), target(landing), start, landing, estimated=not known))
-    return hops + [Hop(source(start), target(first), start, None) for start in departures[len(landings) :]]
+    hops += [Hop(source(start), target(first), start, None) for start in departures[len(landings) :]]
+    for hop in hops:
+        hop.begins_midway = by_host
+    return hops
+
+
+def is_made_by_host(first: JournalEvent, steps: Container[str]) -> bool:
+    """Whether this response was made by the host, which answers with an error when nobody else can."""
+    made = first.kind == RESPONSE and LEFT in steps and SENT not in steps and ARRIVED not in steps
+    return made and (not first.sender or first.type in BY_NAME)
 
 
 def _hops_to_host(steps: dict[str, list[JournalEvent]], setting: Setting, copies: Sequence[JournalEvent]) -> list[Hop]:

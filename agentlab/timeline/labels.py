@@ -53,25 +53,27 @@ Line = tuple[float, float, float, float]
 
 
 def place_labels(
-    wanted: Sequence[tuple[str, Line]], size: float, frame: Box, lines: Iterable[Line]
+    wanted: Sequence[tuple[str, Line]], size: float, frame: Box, lines: Iterable[Line], needed: int
 ) -> list[tuple[float, float] | None]:
     """Find a place for each label beside its line: the middle left point of its text, or None.
 
     `size` is the font size in pixels, `frame` is where labels may stand, and `lines` are those that labels
-    should not cover. First come, first served. A place that no line crosses is preferred to one that hides a
-    bit of an arrow.
+    should not cover. First come, first served. A place that no line crosses is preferred; the first `needed`
+    labels may also hide a bit of an arrow, the others are rather left out.
     """
     obstacles = list(lines)
     taken: list[Box] = []
     places: list[tuple[float, float] | None] = []
-    for text, line in wanted:
+    for number, (text, line) in enumerate(wanted):
         free = [
             box
             for box in _boxes(text, line, size)
             if frame.left <= box.left and box.right <= frame.right and not any(map(box.overlaps, taken))
         ]
         clear = next((box for box in free if not any(map(box.crossed_by, obstacles))), None)
-        best = clear or min(free, key=lambda box: sum(map(box.crossed_by, obstacles)), default=None)
+        best = clear
+        if not clear and number < needed:
+            best = min(free, key=lambda box: sum(map(box.crossed_by, obstacles)), default=None)
         if best:
             taken.append(best)
         places.append((best.left, (best.bottom + best.top) / 2) if best else None)
@@ -93,3 +95,11 @@ def _boxes(text: str, line: Line, size: float) -> Iterable[Box]:
         slant = abs((x1 - x0) / (y1 - y0)) * half
         yield Box(x + gap + slant, y - half, x + gap + slant + width, y + half)
         yield Box(x - gap - slant - width, y - half, x - gap - slant, y + half)
+
+
+def shortened(name: str, limit: int = 24) -> str:
+    """A name cut to at most `limit` characters, in the middle: what tells names apart is mostly at their ends."""
+    if len(name) <= limit:
+        return name
+    tail = (limit - 1) // 2
+    return f"{name[: limit - 1 - tail]}…{name[len(name) - tail :]}"

@@ -1,6 +1,6 @@
 """Which lanes a timeline has, in which order, and where an agent lives.
 
-Read next: `agentlab.timeline.layout`.
+Read next: `agentlab.timeline.hops`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,17 @@ from agentlab.core.journal import (
     STARTED,
     JournalEvent,
 )
+from agentlab.core.standalone import PROCESS as STANDALONE
 
 from .shapes import OUTSIDE, LaneKind
 
 NOTEBOOK: Final = "notebook"
 """The lane of the notebook's own process: the first one, as the story starts there."""
+
+
+def fitting_kind(events: Iterable[JournalEvent]) -> LaneKind:
+    """What lanes should stand for: agents when there is only the standalone runtime's process, else processes."""
+    return "agent" if {event.process for event in events} == {STANDALONE} else "process"
 
 
 def lane_names(events: Iterable[JournalEvent], kind: LaneKind, wanted: Sequence[str] = ()) -> tuple[str, ...]:
@@ -69,6 +75,7 @@ class Homes:
         self._agents: dict[str, str] = {}
         self._types: dict[str, str] = {}
         self._requesters: dict[str, str] = {}
+        self._asked: dict[str, str] = {}
         for event in events:
             if event.what == ADVERTISED:
                 self._types[event.type] = event.process
@@ -80,6 +87,8 @@ class Homes:
             elif event.what == SENT:
                 self._agents[event.sender] = event.process
                 self.reporting.add(event.process)
+            if event.kind == REQUEST:
+                self._asked[event.message_id] = event.recipient
             if event.kind == REQUEST and event.what in (SENT, ARRIVED):
                 self._requesters[event.message_id] = event.process if event.what == SENT else event.detail
 
@@ -90,6 +99,10 @@ class Homes:
     def of_requester(self, message_id: str) -> str:
         """The process that a request was sent from; an empty name when nobody knows."""
         return self._requesters.get(message_id, "")
+
+    def asked_agent(self, message_id: str) -> str:
+        """The agent that a request is for; an empty name when nobody knows."""
+        return self._asked.get(message_id, "")
 
     def of_recipient(self, event: JournalEvent) -> str:
         """The process that a message was going to; an empty name when nobody knows."""

@@ -10,22 +10,25 @@ from typing import Final
 
 from agentlab.core.journal import HANDLED, JournalEvent
 
-from .arrows import shortened
-from .draw import EMPTY
-from .layout import layout
-from .shapes import RUNNING, Arrow, Fate, LaneKind, Layout, Style
+from .labels import shortened
+from .placing import layout
+from .shapes import EMPTY, RUNNING, Arrow, Fate, LaneKind, Layout, Style
 
 _LINES: Final[dict[Style, str]] = {"request": "──", "response": "╌╌", "event": "··", "error": "══"}
 _HEADS: Final[dict[Style, str]] = {"request": "▶", "response": "▷", "event": "▶", "error": "▶"}
 _FATES: Final[dict[Fate, str]] = {"lost": "✕", "dropped": "⊘", "failed": "✕", "in flight": "○"}
 
 
-def text(run_or_journal: Iterable[JournalEvent], width: int = 100, *, lanes: LaneKind = "process") -> str:
+def text(run_or_journal: Iterable[JournalEvent], width: int = 100, *, lanes: LaneKind | None = None) -> str:
     """List the timeline in order of time, a line for each hop, handler and mark, cut to `width` characters.
 
     A line gives the time since the first event, the lanes, the message type, and what is remarkable.
     """
-    picture = layout(run_or_journal, lanes=lanes)
+    return listing(layout(run_or_journal, lanes=lanes, fold=False), width)
+
+
+def listing(picture: Layout, width: int = 100, limit: int | None = None) -> str:
+    """List a layout, and no more than `limit` hops, handlers and marks of it."""
     if not picture.lanes:
         return f"{EMPTY}\n"
     names = [shortened(lane.name, 16) for lane in picture.lanes]
@@ -47,7 +50,11 @@ def text(run_or_journal: Iterable[JournalEvent], width: int = 100, *, lanes: Lan
     listed = [
         f"{time:>{margin}}  {row}" for time, (_, row) in sorted(zip(times, rows, strict=True), key=lambda r: r[1][0])
     ]
-    head = f"{picture.axis.label}; lanes: {', '.join(lane.name for lane in picture.lanes)}"
+    if limit is not None and len(listed) > limit:
+        hidden = len(listed) - limit
+        left_out = f"… {hidden} lines left out: agentlab.timeline.text(run) lists all …"
+        listed = [*listed[: limit // 2], left_out, *listed[limit // 2 + hidden :]]
+    head = f"{picture.axis.unit} since the first event; lanes: {', '.join(lane.name for lane in picture.lanes)}"
     return "\n".join(_cut(line, width) for line in (head, *listed, *picture.remarks())) + "\n"
 
 

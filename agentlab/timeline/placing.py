@@ -2,7 +2,7 @@
 
 This is a pure function of the events: no drawing, no clock, no files. What each message copy did is found in
 `agentlab.timeline.hops`; here it gets its place. Every message copy of the journal is drawn or counted, and no
-arrow runs backwards in time. Read next: `agentlab.timeline.draw`.
+arrow runs backwards in time. Read next: `agentlab.timeline.style`, then `agentlab.timeline.draw`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
+from agentlab.core.exceptions import BY_NAME
 from agentlab.core.journal import (
     ARRIVED,
     DROPPED,
     EVENT,
     FAILED,
-    GONE,
     HANDLED,
     HOST,
     JOINED,
-    KILLED,
     LOST,
-    PAUSED,
     PROCESS,
     REQUEST,
     RESPONSE,
-    RESUMED,
     SENT,
     Journal,
     JournalEvent,
@@ -35,12 +32,11 @@ from agentlab.core.journal import (
 from agentlab.core.run import Run
 
 from .axis import TimeAxis, time_axis
+from .folding import folds
 from .hops import Handling, Hop, Setting, follow
-from .lanes import Homes, lane_names
-from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Style
-
-MARKED: Final = frozenset({JOINED, GONE, KILLED, PAUSED, RESUMED})
-"""What happens to a process and gets a mark. The rest (advertised, refused…) is for the dashboard's lists."""
+from .lanes import Homes, fitting_kind, lane_names
+from .marks import MARKED, mark_weights
+from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Style, Weight
 
 _FATES: Final[dict[str, Literal["lost", "dropped", "failed"]]] = {
     LOST: "lost",
@@ -51,25 +47,30 @@ _FATES: Final[dict[str, Literal["lost", "dropped", "failed"]]] = {
 Copy = tuple[str, str, str]
 
 
-def layout(source: Iterable[JournalEvent], *, lanes: LaneKind = "process") -> Layout:
+def layout(source: Iterable[JournalEvent], *, lanes: LaneKind | None = None, fold: bool = True) -> Layout:
     """Lay out a run, a journal, or any events in the order of the journal.
 
     With ``lanes="process"`` each process has a lane and messages go by way of the host. With ``lanes="agent"``
-    each agent has one and arrows go straight from sender to receiver, which is the view for the standalone
-    runtime, where all agents share a process.
+    each agent has one and arrows go straight from sender to receiver. Without `lanes` it is agents for the
+    standalone runtime, where all of them share a process, and processes for everything else. With `fold`, long
+    waits are drawn narrow (see `agentlab.timeline.folding`); without, the time axis is true everywhere.
     """
-    if lanes not in ("process", "agent"):
+    if lanes not in ("process", "agent", None):
         raise ValueError(f'lanes should be "process" or "agent", not {lanes!r}.')
     events = list(source)
+    lanes = lanes or fitting_kind(events)
     names = lane_names(events, lanes, source.lanes if isinstance(source, Run) else ())
     homes = Homes(events)
     placing = _Placing(names, time_axis(events), lanes, homes)
     copies = messages(events)
     setting = Setting(homes, lanes, has_host=HOST in names)
     routed: dict[str, list[JournalEvent]] = {}
+    requests: dict[str, list[list[JournalEvent]]] = {}
     for (message_id, kind, recipient), steps in copies.items():
         if kind == EVENT and recipient:
             routed.setdefault(message_id, []).extend(steps)
+        elif kind == REQUEST:
+            requests.setdefault(message_id, []).append(steps)
     drawn_copies: set[Copy] = set()
     represented: set[str] = set()
     for (message_id, kind, recipient), steps in copies.items():
@@ -79,7 +80,7 @@ def layout(source: Iterable[JournalEvent], *, lanes: LaneKind = "process") -> La
         drawn = []
         for part in _parts(steps):
             life = follow(part, setting, published, onward)
-            style, error = _style(part, copies)
+            style, error = _style(part, requests.get(message_id, ()))
             drawn += [placing.arrow(hop, part[0], style, error) for hop in life.hops]
             drawn += [placing.bar(handling) for handling in life.handlings]
             drawn += [placing.mark(moment) for moment in life.moments]
@@ -91,18 +92,17 @@ def layout(source: Iterable[JournalEvent], *, lanes: LaneKind = "process") -> La
         (name, EVENT, "") for name, kind, to in drawn_copies if to and kind == EVENT and name in represented
     }
     process_events = [event for event in events if event.kind == PROCESS]
-    marked = [event for event in process_events if event.what in MARKED]
-    for event in marked:
-        placing.process_mark(event)
+    for number, weight in mark_weights(events).items():
+        placing.process_mark(events[number], weight)
     bars, levels = _stack(placing.bars)
     return Layout(
         lanes=tuple(Lane(name, name == HOST and lanes == "process", levels.get(n, 1)) for n, name in enumerate(names)),
         arrows=tuple(sorted(placing.arrows, key=lambda arrow: (arrow.start, arrow.end))),
         bars=bars,
         marks=tuple(sorted(placing.marks, key=lambda mark: mark.at)),
-        axis=placing.axis,
+        axis=placing.folded_axis() if fold else placing.axis,
         undrawn_copies=len(copies) - len(drawn_copies),
-        undrawn_process_events=len(process_events) - len(marked),
+        undrawn_process_events=sum(event.what not in MARKED for event in process_events),
         let_go=source.let_go if isinstance(source, Run | Journal) else 0,
         clamped=placing.clamped,
         note=source.note if isinstance(source, Run) else "",
@@ -153,6 +153,7 @@ class _Placing:
                 fate=fate,
                 estimated=hop.estimated,
                 detail=hop.ending.detail if hop.ending else error,
+                begins_midway=hop.begins_midway,
             )
         )
         return True
@@ -185,21 +186,28 @@ class _Placing:
             name = event.recipient if at_recipient else event.sender or OUTSIDE
         return self._mark(event, name)
 
-    def process_mark(self, event: JournalEvent) -> None:
+    def process_mark(self, event: JournalEvent, weight: Weight) -> None:
         """Mark what happened to a process: on its lane, or on the lane of each agent that lives in it."""
         if self._by_agent:
             for name in self._lanes:
                 if self._homes.of_agent(name) == event.process:
-                    self._mark(event, name)
+                    self._mark(event, name, weight)
         else:
-            self._mark(event, event.process)
+            self._mark(event, event.process, weight)
 
-    def _mark(self, event: JournalEvent, name: str) -> bool:
+    def folded_axis(self) -> TimeAxis:
+        """The axis with long waits folded. A process that joins or stops in order is no reason to end a wait."""
+        hops = [(arrow.start, arrow.end) for arrow in self.arrows]
+        handlers = [(bar.start, bar.end) for bar in self.bars]
+        moments = [mark.at for mark in self.marks if mark.weight == "full" and mark.what != JOINED]
+        return replace(self.axis, folds=folds(self.axis.length, hops, handlers, moments))
+
+    def _mark(self, event: JournalEvent, name: str, weight: Weight = "full") -> bool:
         lane = self._lanes.get(name)
         if lane is None:
             return False
         label = short_name(event.type) if event.message_id else ""
-        self.marks.append(Mark(event.what, lane, self.axis.at(event), event.message_id, label, event.detail))
+        self.marks.append(Mark(event.what, lane, self.axis.at(event), event.message_id, label, event.detail, weight))
         return True
 
     def _not_before(self, start: int, end: int) -> int:
@@ -219,11 +227,12 @@ def _parts(steps: list[JournalEvent]) -> list[list[JournalEvent]]:
     return list(by_type.values())
 
 
-def _style(steps: Sequence[JournalEvent], copies: dict[Copy, list[JournalEvent]]) -> tuple[Style, str]:
+def _style(steps: Sequence[JournalEvent], requests: Iterable[list[JournalEvent]]) -> tuple[Style, str]:
     """How a copy's arrows look, and the text of the error that it carries.
 
-    The journal has no word for "this response is an error", but the request's end tells: an answer that the
-    host made up is one when the request ended at the host, and any other when its handler failed.
+    A response whose type is one of the runtimes' own errors is one. The answers of other runtimes have no such
+    type; of those the request's end tells: an answer that the host made up is an error when the request ended at
+    the host, and any other when its handler failed.
     """
     first = steps[0]
     if first.kind == REQUEST:
@@ -231,16 +240,26 @@ def _style(steps: Sequence[JournalEvent], copies: dict[Copy, list[JournalEvent]]
     if first.kind != RESPONSE:
         return "event", ""
     by_host = not any(event.what in (SENT, ARRIVED) for event in steps)
-    # a response goes to the request's sender, and comes from its recipient
-    request = copies.get((first.message_id, REQUEST, first.sender), ())
-    if not by_host and any(event.what == HANDLED for event in request):
-        return "response", ""
+    request = _request_of(first, requests)
     failures = [
         event.detail
         for event in request
         if event.what in (FAILED, LOST, DROPPED) and (event.process == HOST) == by_host
     ]
+    if short_name(first.type) in BY_NAME:
+        return "error", failures[0] if failures else short_name(first.type)
+    if not by_host and any(event.what == HANDLED for event in request):
+        return "response", ""
     return ("error", failures[0]) if failures else ("response", "")
+
+
+def _request_of(response: JournalEvent, requests: Iterable[list[JournalEvent]]) -> list[JournalEvent]:
+    """The events of the request that is answered, which is the one that the response's sender received. An answer
+    that the host made up may name no sender; it has the one who asked."""
+    for request in requests:
+        if response.sender == request[0].recipient or (not response.sender and response.recipient == request[0].sender):
+            return request
+    return []
 
 
 def _stack(bars: Sequence[Bar]) -> tuple[tuple[Bar, ...], dict[int, int]]:

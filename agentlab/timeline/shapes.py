@@ -1,7 +1,8 @@
 """What a timeline is made of: lanes, arrows, handler bars and marks, as plain data.
 
-`agentlab.timeline.layout` makes these from a journal; `agentlab.timeline.draw` and `agentlab.timeline.listing`
-show them. All places in time are whole ticks of the layout's axis. Read next: `agentlab.timeline.layout`.
+`agentlab.timeline.placing` makes these from a journal; `agentlab.timeline.draw` and `agentlab.timeline.listing`
+show them. All times are whole ticks of the layout's axis, which knows where they are drawn. Read next:
+`agentlab.timeline.lanes`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,14 @@ Style = Literal["request", "response", "event", "error"]
 Fate = Literal["arrived", "in flight", "lost", "dropped", "failed"]
 """How a hop ended. An arrow that did not arrive ends halfway."""
 
+Weight = Literal["full", "quiet", "covered"]
+"""How much a mark is to be seen: a quiet one is drawn small, a covered one is said by the mark beside it. See
+`agentlab.timeline.marks`."""
+
 NO_TIME: Final = TimeAxis(0, 0, "ms", 1_000_000, "ms since the first event")
 """The axis of a timeline without events."""
+EMPTY: Final = "nothing has happened yet"
+"""What stands in the place of an empty timeline."""
 OUTSIDE: Final = "outside"
 """The lane of messages that no agent sent, when lanes are agents."""
 RUNNING: Final = "running"
@@ -58,6 +65,8 @@ class Arrow:
     """Whether an end that nobody reported was put where the other one is."""
     detail: str
     """Why it did not arrive, or the text of the error it carries."""
+    begins_midway: bool = False
+    """Whether the host made this message, and has no lane of its own: it begins where the request ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,7 @@ class Mark:
     label: str
     """The message type's short name; empty when it happened to the process."""
     detail: str
+    weight: Weight = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +133,7 @@ class Layout:
         plural = {"message copy": "message copies"}
         remarks = [f"{n} {thing if n == 1 else plural.get(thing, thing + 's')} {why}" for n, thing, why in counted if n]
         return [self.note, *remarks] if self.note else remarks
+
+
+NOTHING: Final = Layout()
+"""The layout of a timeline without events."""

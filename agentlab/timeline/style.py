@@ -88,8 +88,8 @@ ESTIMATED: Final = SymbolLook(r"$\approx$", 110, INK, INK, "time estimated")
 """On an arrow of which only one end was reported."""
 
 MARKS: Final[dict[str, SymbolLook]] = {
-    JOINED: SymbolLook(">", 34, WHITE, INK, "joined"),
-    GONE: SymbolLook("|", 110, INK, INK, "gone"),
+    JOINED: SymbolLook(">", 34, WHITE, INK, "joined later"),
+    GONE: SymbolLook("D", 46, VERMILION, INK, "connection lost"),
     KILLED: SymbolLook("X", 110, INK, WHITE, "killed"),
     PAUSED: SymbolLook(r"$\Vert$", 80, INK, INK, "paused"),
     RESUMED: SymbolLook(">", 46, INK, INK, "resumed"),
@@ -100,6 +100,12 @@ MARKS: Final[dict[str, SymbolLook]] = {
     UNHANDLED: SymbolLook(r"$?$", 70, INK, INK, "no handler for it"),
 }
 """The symbol of something that happened on a lane."""
+
+QUIET_MARKS: Final[dict[str, SymbolLook]] = {
+    JOINED: SymbolLook(">", 12, WHITE, GREY, "joined"),
+    GONE: SymbolLook("|", 40, GREY, GREY, "stopped"),
+}
+"""The symbol of something that happens in every run."""
 
 
 @dataclass(frozen=True, slots=True)

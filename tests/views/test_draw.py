@@ -17,10 +17,11 @@ from test_layout import STORIES, any_journal, any_view, both_views, every_story,
 from agentlab import timeline
 from agentlab.core import journal as j
 from agentlab.core.run import Run
-from agentlab.timeline.arrows import LABELLED_ARROWS, shortened
-from agentlab.timeline.draw import EMPTY
-from agentlab.timeline.labels import Box, place_labels
-from agentlab.timeline.style import ARROWS, BARS, FATES, MARKS
+from agentlab.timeline.arrows import LABELLED_ARROWS
+from agentlab.timeline.ground import in_rows
+from agentlab.timeline.labels import Box, place_labels, shortened
+from agentlab.timeline.shapes import EMPTY
+from agentlab.timeline.style import ARROWS, BARS, FATES, MARKS, QUIET_MARKS
 
 
 def texts(figure: Figure) -> list[str]:
@@ -124,7 +125,7 @@ def test_nothing_is_clipped_at_the_edge_of_the_picture(name):
 def test_placed_labels_never_overlap_and_stay_in_the_frame(wanted):
     frame = Box(0, 0, 300, 300)
     labels = [(text, (x0, y0, x1, y1)) for text, x0, y0, x1, y1 in wanted]
-    places = place_labels(labels, 10, frame, [line for _, line in labels])
+    places = place_labels(labels, 10, frame, [line for _, line in labels], len(labels) // 2)
     assert len(places) == len(labels)
     boxes = [
         Box(place[0] + 0.01, place[1] - 6, place[0] + len(text) * 5.9, place[1] + 6)
@@ -196,3 +197,55 @@ def test_the_listing_tells_the_story_in_order_of_time():
     story = "\n".join(lines)
     for part in ("──✕ fragile", "··⊘ fragile", "──○ steady", "lost after 2.56 ms: worker fragile was lost", "killed"):
         assert part in story
+
+
+def long_pauses() -> list[j.JournalEvent]:
+    story = journals.Story({"echo/1": "worker"})
+    story.join("notebook", "worker")
+    for _ in range(3):
+        story.now += 1_234 * journals.MS
+        story.call("", "echo/1", "Hello")
+    return story.events
+
+
+def test_a_break_cuts_the_picture_and_says_how_long_it_was():
+    figure = timeline.plot(long_pauses())
+    (edges,) = [item for item in figure.axes[0].collections if item.get_label() == "break"]
+    assert len(edges.get_paths()) == 2 * 3
+    assert texts(figure).count("1.2 s") == 3
+    assert figure.axes[0].get_xlabel() == "time since the first event, with long waits cut short"
+
+
+def test_on_request_the_time_axis_is_true_everywhere():
+    figure = timeline.plot(long_pauses(), fold=False)
+    assert "1.2 s" not in texts(figure)
+    assert figure.axes[0].get_xlabel() == "ms since the first event"
+
+
+def test_the_labels_of_breaks_do_not_touch_and_are_turned_when_there_are_too_many():
+    assert in_rows([(10, 18), (40, 18)]) == [0, 0]
+    assert in_rows([(10, 18), (20, 18), (33, 18)]) == [0, 1, 0]
+    assert in_rows([(10, 18), (15, 18), (20, 18)]) == [None, None, None]
+
+
+def test_the_pointer_tells_the_time_that_was_and_not_the_place():
+    ax = timeline.plot(long_pauses()).axes[0]
+    last = timeline.layout(long_pauses()).axis
+    assert ax.format_coord(last.place(last.length), 0) == f"{last.shown(last.length):.6g} ms"
+
+
+def test_quiet_marks_are_small_and_a_covered_one_is_not_drawn():
+    killed = legend_of(timeline.plot(journals.killed_worker()))
+    assert "killed" in killed
+    assert not killed & {"stopped", "connection lost", "joined later"}
+    assert QUIET_MARKS[j.JOINED].area < MARKS[j.JOINED].area / 2
+
+
+def test_a_request_that_missed_its_deadline_is_labelled_with_the_error():
+    story = journals.Story({"slow/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "slow/1", "type": "Hello"}
+    story.send(j.REQUEST, "m1", "", "slow/1", "Hello")
+    story.log(j.STARTED, "worker", story.now + journals.MS, **request)
+    error = "DeadlineExceededError: slow/1 did not answer within 1 s."
+    story.log(j.FAILED, j.HOST, story.now + 2 * journals.MS, **request, detail=error)
+    assert "DeadlineExceededError" in texts(timeline.plot(story.events))

@@ -17,7 +17,7 @@ from agentlab import AgentId, MessageContext, RoutedAgent, SingleThreadedAgentRu
 from agentlab.core import journal as j
 from agentlab.core.journal import Journal, JournalEvent
 from agentlab.core.run import Run
-from agentlab.timeline.layout import layout
+from agentlab.timeline.placing import layout
 from agentlab.timeline.shapes import Layout
 
 STORIES = {
@@ -313,9 +313,15 @@ def test_standalone_arrows_go_straight_from_agent_to_agent():
 
 
 def test_standalone_agents_share_one_lane_when_lanes_are_processes():
-    picture = layout(journals.standalone())
+    picture = layout(journals.standalone(), lanes="process")
     assert names(picture) == ["standalone"]
     assert picture.lanes[0].levels == 2
+
+
+def test_a_standalone_run_has_a_lane_for_each_agent_unless_told_otherwise():
+    assert names(layout(journals.standalone())) == names(layout(journals.standalone(), lanes="agent"))
+    assert names(layout(journals.debate())) == names(layout(journals.debate(), lanes="process"))
+    assert names(layout([])) == []
 
 
 def test_a_run_says_in_which_order_its_lanes_are_drawn_and_what_was_let_go():
@@ -353,9 +359,21 @@ def test_an_unknown_kind_of_lanes_is_refused():
 
 def test_nothing_that_makes_a_layout_imports_matplotlib():
     folder = Path(agentlab.timeline.shapes.__file__).parent
-    for name in ("axis", "shapes", "lanes", "hops", "layout", "labels", "style"):
+    for name in (
+        "axis",
+        "folding",
+        "shapes",
+        "lanes",
+        "hops",
+        "marks",
+        "placing",
+        "labels",
+        "style",
+        "ruler",
+        "listing",
+    ):
         tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not any(module.startswith("matplotlib") for module in imported), name
-        assert not imported & {"draw", "arrows", "picture", "listing"}, name
+        assert not imported & {"draw", "arrows", "picture", "ground"}, name

@@ -1,0 +1,152 @@
+"""The ground of the picture: the time axis with its breaks, and the lanes.
+
+Read next: `agentlab.timeline.arrows`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+
+from agentlab.core.journal import GONE, JOINED, KILLED, PAUSED, RESUMED
+
+from .labels import CHARACTER_WIDTH, shortened
+from .ruler import duration, ruler
+from .shapes import Layout
+from .style import GREY, HOST_BAND, INK, LANE, WHITE
+
+TICK_SIZE: Final = 8.0
+"""Points."""
+BREAK_SIZE: Final = 7.5
+"""Points: the size of a break's label."""
+FOLDED_LABEL: Final = "time since the first event, with long waits cut short"
+BREAK_ROWS: Final = 2
+_TOOTH: Final = 0.09
+"""Inches: a break is drawn as two zigzag lines, with teeth of this height."""
+
+
+def prepare(picture: Layout, ax: Axes) -> None:
+    """Set the limits, the ruler and the names of the lanes. Everything else is drawn after that."""
+    span = picture.axis.place(picture.axis.length) or 1.0
+    ax.set_xlim(-0.02 * span, 1.03 * span)
+    has_hook = any(arrow.from_lane == 0 and arrow.to_lane in (0, None) for arrow in picture.arrows)
+    ax.set_ylim(len(picture.lanes) - 0.55, -0.65 if has_hook else -0.4)
+    ax.set_yticks(range(len(picture.lanes)), [shortened(lane.name) for lane in picture.lanes], fontsize=10, color=INK)
+    for label, lane in zip(ax.get_yticklabels(), picture.lanes, strict=True):
+        label.set_fontweight("bold" if lane.is_host else "normal")
+    ax.tick_params(axis="y", length=0, pad=8)
+    ax.tick_params(axis="x", labelsize=TICK_SIZE, colors=GREY, labelcolor=GREY, length=3)
+    for side in ("left", "right", "top"):
+        ax.spines[side].set_visible(False)
+    ax.spines["bottom"].set_color(LANE)
+    if picture.axis.folds:
+        _set_ruler(picture, ax)
+    ax.set_xlabel(
+        FOLDED_LABEL if picture.axis.folds else picture.axis.label, fontsize=8.5, color=GREY, loc="right", labelpad=2
+    )
+    axis = picture.axis
+    ax.format_coord = lambda x, y: f"{axis.shown(round(axis.ticks_at(x))):.6g} {axis.unit}"  # type: ignore[method-assign]
+
+
+def _set_ruler(picture: Layout, ax: Axes) -> None:
+    left, right = ax.get_xlim()
+    per_place = ax.get_window_extent().width / (right - left)
+    ticks = ruler(picture.axis, per_place, TICK_SIZE * ax.figure.dpi / 72)
+    ax.set_xticks([tick.place for tick in ticks], [tick.label for tick in ticks])
+    for tick, shown in zip(ticks, ax.xaxis.get_major_ticks(), strict=True):
+        shown.label1.set_color(INK if tick.is_start else GREY)
+        shown.tick1line.set(markersize=5 if tick.is_start else 2.5, color=INK if tick.is_start else GREY)
+
+
+def break_lines(picture: Layout) -> list[float]:
+    """The middles of the breaks."""
+    axis = picture.axis
+    return [axis.shown(fold.place + fold.width // 2) for fold in axis.folds]
+
+
+def room_over(picture: Layout) -> float:
+    """Inches that the labels of the breaks need over the lanes: none, one or two rows, or room for turned ones."""
+    breaks = len(picture.axis.folds)
+    return 0.0 if not breaks else 0.2 if breaks <= 8 else 0.35 if breaks <= 45 else 0.55
+
+
+def draw_breaks(picture: Layout, ax: Axes) -> None:
+    """Cut the picture with a zigzag where time is folded, and write over it how long that was."""
+    if not picture.axis.folds:
+        return
+    extent = ax.get_window_extent()
+    (left, bottom), (right, top) = ax.transData.inverted().transform(extent.get_points())
+    per_x, per_y = (right - left) / extent.width, (top - bottom) / extent.height
+    tooth = _TOOTH * ax.figure.dpi
+    narrowest = min(fold.width for fold in picture.axis.folds) / picture.axis.ticks_per_unit / per_x
+    side = min(tooth / 2, narrowest / 4)
+    rows = int(extent.height / tooth) + 1
+    # the zigzag goes a little below the axis, so that the axis is cut as well
+    ys = [bottom + (row - 0.5) * tooth * per_y for row in range(rows + 1)]
+    middles = break_lines(picture)
+    gaps, edges = [], []
+    for middle in middles:
+        zigzag = [(middle + (side if row % 2 else -side) * per_x / 2, y) for row, y in enumerate(ys)]
+        lines = [[(x + offset * per_x, y) for x, y in zigzag] for offset in (-side / 2 - 0.5, side / 2 + 0.5)]
+        gaps.append(lines[0] + lines[1][::-1])
+        edges += lines
+    gap = PolyCollection(gaps, facecolors=WHITE, edgecolors="none", zorder=4.5, clip_on=False)
+    edge = LineCollection(edges, colors=LANE, linewidths=0.6, zorder=4.6, clip_on=False, label="break")
+    for drawn in (gap, edge):
+        ax.add_collection(drawn, autolim=False)
+    labels = [duration(fold.end - fold.start) for fold in picture.axis.folds]
+    size = BREAK_SIZE * ax.figure.dpi / 72
+    rows_of = in_rows(
+        [(x / per_x, len(label) * size * CHARACTER_WIDTH) for x, label in zip(middles, labels, strict=True)]
+    )
+    over = ax.get_xaxis_transform()
+    for middle, label, row in zip(middles, labels, rows_of, strict=True):
+        shown = ax.annotate(
+            label, (middle, 1), xycoords=over, xytext=(0, 2 + (row or 0) * 10), textcoords="offset points"
+        )
+        shown.set(ha="center", va="bottom", fontsize=BREAK_SIZE, color=GREY, rotation=90 if row is None else 0)
+
+
+def in_rows(labels: list[tuple[float, float]]) -> list[int] | list[None]:
+    """The row of each label (given by its middle and width, from left to right), so that none touches another; only
+    None when two rows are not enough, and the labels have to be turned."""
+    free_from = [float("-inf")] * BREAK_ROWS
+    rows = []
+    for middle, width in labels:
+        row = next((n for n, free in enumerate(free_from) if middle - width / 2 > free), None)
+        if row is None:
+            return [None] * len(labels)
+        free_from[row] = middle + width / 2 + 3
+        rows.append(row)
+    return rows
+
+
+def draw_lanes(picture: Layout, ax: Axes) -> None:
+    """Lines for the lanes, dotted while the process is not there, dashed while it is paused."""
+    segments: dict[str, list[Any]] = {"solid": [], "dotted": [], "dashed": []}
+    after = {JOINED: "solid", RESUMED: "solid", GONE: "dotted", KILLED: "dotted", PAUSED: "dashed"}
+    left, right = ax.get_xlim()
+    for number, lane in enumerate(picture.lanes):
+        if lane.is_host:
+            ax.axhspan(number - 0.24, number + 0.24, color=HOST_BAND, zorder=0, linewidth=0)
+        state, begin = "solid", left
+        changes = [mark for mark in picture.marks if mark.lane == number and mark.what in after]
+        if changes and changes[0].what == JOINED and not _is_used_before(picture, number, changes[0].at):
+            state = "dotted"
+        for mark in changes:
+            at = picture.axis.place(mark.at)
+            segments[state].append([(begin, number), (at, number)])
+            state, begin = after[mark.what], at
+        segments[state].append([(begin, number), (right, number)])
+    for line, parts in segments.items():
+        if parts:
+            width = 1.3 if line == "solid" else 1.0
+            ax.add_collection(
+                LineCollection(parts, colors=LANE, linewidths=width, linestyles=line, zorder=1), autolim=False
+            )
+
+
+def _is_used_before(picture: Layout, lane: int, at: int) -> bool:
+    return any(lane in (arrow.from_lane, arrow.to_lane) and arrow.start < at for arrow in picture.arrows)
