@@ -198,6 +198,7 @@ class Streams:
                 self._router.cancel(connection, cancel)
             if frame.clock is not None:
                 stream.answer_clock(ClockSample(frame.clock.worker_sent_ns, received_ns))
+            stream.said_goodbye = stream.said_goodbye or frame.goodbye
 
         await stream.run(receive)
 
@@ -276,6 +277,8 @@ class _Stream:
         self._clock: ClockSample | None = None
         self._taken = asyncio.Event()
         self.wake = asyncio.Event()
+        self.said_goodbye = False
+        """Whether the worker said that it stops. The end of a killed worker's stream can look like an orderly one."""
 
     def answer_clock(self, sample: ClockSample) -> None:
         """Let the next frame carry the answer to a clock sample."""
@@ -289,7 +292,7 @@ class _Stream:
             done = await _until_one_ends(
                 _read(self._context, receive, self._reject, self._until_it_reads), self._write()
             )
-            reason = self.connection.closed or done
+            reason = self.connection.closed or ("stopped" if self.said_goodbye else done)
         finally:
             self._router.disconnect(self.connection, reason)
             logger.info("Worker %s left: %s", self.connection.name, self.connection.closed)
@@ -339,7 +342,7 @@ async def _read(
         await ready()
         data: Any = await context.read()
         if data is grpc.aio.EOF:
-            return "stopped"
+            return "its stream ended"
         try:
             receive(data)
         except WireError as error:

@@ -386,6 +386,7 @@ def encode_frame(
     clock: ClockSample | None = None,
     hello: Hello | None = None,
     welcome: Welcome | None = None,
+    goodbye: bool = False,
 ) -> bytes:
     """A frame of pieces made by `encode_parcel` and `encode_cancel`, and of what there is one of."""
     rest = lab_pb.Frame()
@@ -400,6 +401,7 @@ def encode_frame(
         rest.clock.worker_sent_ns, rest.clock.host_received_ns, rest.clock.host_sent_ns = clock
     if reports:
         _write_reports(reports, rest.reports)
+    rest.goodbye = goodbye
     return b"".join((rest.SerializeToString(), *pieces))
 
 
@@ -433,6 +435,7 @@ def decode_frame(data: bytes) -> Frame:
     if raw.HasField("clock"):
         clock = raw.clock
         frame.clock = ClockSample(clock.worker_sent_ns, clock.host_received_ns, clock.host_sent_ns)
+    frame.goodbye = raw.goodbye
     if raw.HasField("hello"):
         hello = raw.hello
         frame.hello = Hello(hello.name, hello.pid, hello.machine, hello.resume_token, hello.version)

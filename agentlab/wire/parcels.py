@@ -183,5 +183,7 @@ class Frame:
     clock: ClockSample | None = None
     hello: Hello | None = None
     welcome: Welcome | None = None
+    goodbye: bool = False
+    """The worker stops on purpose. A stream may end for other reasons, and look the same."""
     rejected: list[tuple[str, str]] = field(default_factory=list)
     """What in this frame was no legal message: ``(request id or "", why)``."""

@@ -9,20 +9,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock")
+    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PARCELS_FIELD_NUMBER: _ClassVar[int]
     CANCELS_FIELD_NUMBER: _ClassVar[int]
     REPORTS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
+    GOODBYE_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     welcome: Welcome
     parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
     reports: Reports
     clock: ClockSample
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ...) -> None: ...
+    goodbye: bool
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("name", "pid", "machine", "resume_token", "version")
