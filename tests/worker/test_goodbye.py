@@ -14,7 +14,7 @@ import asyncio, sys
 from agentlab import WorkerRuntime
 
 async def main():
-    await WorkerRuntime(sys.argv[1], name="victim").start()
+    await WorkerRuntime(sys.argv[1], name=sys.argv[2]).start()
     print("ready", flush=True)
     await asyncio.Event().wait()
 
@@ -46,13 +46,13 @@ async def test_a_killed_worker_is_never_journaled_as_stopped(tmp_path: Path) -> 
     host.start()
     script = tmp_path / "victim.py"
     script.write_text(LONELY)
-    for _ in range(5):
+    for name in (f"victim-{n}" for n in range(5)):
         victim = await asyncio.create_subprocess_exec(
-            sys.executable, str(script), host.address, stdout=asyncio.subprocess.PIPE
+            sys.executable, str(script), host.address, name, stdout=asyncio.subprocess.PIPE
         )
         assert victim.stdout is not None
         assert await victim.stdout.readline() == b"ready\n"
         victim.kill()
         await victim.wait()
-        assert await reason_of_leaving(host, "victim") != "stopped"
+        assert await reason_of_leaving(host, name) != "stopped"
     await host.stop()
