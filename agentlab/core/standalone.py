@@ -1,7 +1,6 @@
 """The standalone runtime: all agents in one process, no network.
 
-What it has in common with a worker (making agents, order, interventions) is in `catalog`, `handling` and
-`interventions`. Read next: `agentlab.core.journal`, then `agentlab.wire`.
+What it has in common with a worker is in `agentlab.core.local`. Read next: `agentlab.core.journal`, `agentlab.wire`.
 """
 
 from __future__ import annotations
@@ -11,23 +10,22 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from . import journal as j
 from .agents import Agent
 from .cancellation import CancellationToken
-from .catalog import Catalog, close_agents
-from .clock import LamportClock
+from .catalog import close_agents
 from .contexts import MessageContext, MessageHandlerContext
+from .envelopes import Envelope, Event, Reply, Request, journal_fields, message_name
 from .exceptions import DeadlineExceededError, MessageDroppedException, UndeliverableException, agent_not_found
-from .handling import Deliveries, run_handler
-from .ids import AgentId, AgentMetadata, AgentType
-from .interventions import InterventionHandler, Interventions
-from .runtime import RUNTIME_DEFAULT, AgentRuntime
-from .serialization import MessageSerializer, SerializationRegistry, message_type_name
-from .subscriptions import Subscription, SubscriptionTable
+from .handling import run_handler
+from .ids import AgentId, AgentType
+from .interventions import InterventionHandler
+from .local import LocalRuntime
+from .runtime import RUNTIME_DEFAULT
+from .subscriptions import Subscription
 from .topics import TopicId
 
 logger = logging.getLogger("agentlab.core")
@@ -47,37 +45,7 @@ def _raise_own_cancellation(error: BaseException) -> None:
         raise error
 
 
-@dataclass(slots=True)
-class _Request:
-    """A direct message in the queue."""
-
-    message: Any
-    recipient: AgentId
-    context: MessageContext
-    reply: asyncio.Future[Any]
-    cause: str
-
-
-@dataclass(slots=True)
-class _Event:
-    """A published message in the queue."""
-
-    message: Any
-    context: MessageContext
-    cause: str
-    open: int = 0
-    """Handlers that have not ended yet."""
-
-
-@dataclass(slots=True)
-class _Reply:
-    """A reply in the queue."""
-
-    message: Any
-    request: _Request
-
-
-class SingleThreadedAgentRuntime(AgentRuntime):
+class SingleThreadedAgentRuntime(LocalRuntime):
     """The standalone runtime: a queue of messages and the agents that handle them, in one process.
 
     `intervention_handlers` see every message. With ``ignore_unhandled_exceptions=False`` an exception of an event's
@@ -93,17 +61,11 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         default_deadline_s: float | None = None,
         journal: j.Journal | None = None,
     ) -> None:
-        self._interventions = Interventions(intervention_handlers)
+        super().__init__(intervention_handlers, default_deadline_s)
         self._ignore_unhandled_exceptions = ignore_unhandled_exceptions
-        self._default_deadline_s = default_deadline_s
         self.journal = journal
         """What happened to every message, if it was asked for."""
-        self._clock = LamportClock()
-        self._catalog = Catalog(self)
-        self._deliveries = Deliveries(self._catalog)
-        self._subscriptions = SubscriptionTable()
-        self._serializers = SerializationRegistry()
-        self._queue: deque[_Request | _Event | _Reply] = deque()
+        self._queue: deque[Envelope] = deque()
         self._arrived = asyncio.Event()
         self._unfinished = 0
         self._idle = asyncio.Event()
@@ -142,7 +104,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         if cancellation_token is not None:
             cancellation_token.watch(receivers_token, receivers_token.cancel)
             cancellation_token.link_future(reply)
-        self._put(_Request(message, recipient, context, reply, MessageHandlerContext.message_id()))
+        self._put(Request(message, recipient, context, reply, MessageHandlerContext.message_id()))
         try:
             async with asyncio.timeout(deadline_s):
                 return await reply
@@ -170,9 +132,9 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         """Publish a message to all agents subscribed to the topic, except the sender."""
         token = cancellation_token or CancellationToken()
         context = MessageContext(sender, topic_id, False, token, message_id or str(uuid.uuid4()))
-        self._put(_Event(message, context, MessageHandlerContext.message_id()))
+        self._put(Event(message, context, MessageHandlerContext.message_id()))
 
-    def _put(self, item: _Request | _Event | _Reply) -> None:
+    def _put(self, item: Envelope) -> None:
         self._unfinished += 1
         self._idle.clear()
         self._queue.append(item)
@@ -203,11 +165,11 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         item = self._queue.popleft()
         try:
             match item:
-                case _Request():
+                case Request():
                     await self._start_request(item)
-                case _Event():
+                case Event():
                     await self._start_event(item)
-                case _Reply():
+                case Reply():
                     await self._end_request(item)
         except asyncio.CancelledError:
             self._queue.appendleft(item)  # an intervention handler was being asked; nothing was started yet
@@ -219,7 +181,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             failure, self._failure = self._failure, None
             raise failure
 
-    async def _start_request(self, item: _Request) -> None:
+    async def _start_request(self, item: Request) -> None:
         try:
             if self._interventions:
                 item.message = await self._interventions.on_send(item.message, item.context, item.recipient)
@@ -236,13 +198,13 @@ class SingleThreadedAgentRuntime(AgentRuntime):
                 self._fail_request(item, error, j.FAILED)
                 return
             self._record(j.UNHANDLED if item.context.unhandled else j.HANDLED, item, item.recipient)
-            self._put(_Reply(value, item))
+            self._put(Reply(value, item))
             self._finished()
 
         self._record(j.RECEIVED, item, item.recipient)
         self._deliveries.deliver(item.recipient, handle, lambda error: self._fail_request(item, error, j.FAILED))
 
-    def _fail_request(self, item: _Request, error: BaseException, what: str) -> None:
+    def _fail_request(self, item: Request, error: BaseException, what: str) -> None:
         if self._is_end_of_all(error):  # `_stop` tells the sender
             self._record(j.DROPPED, item, item.recipient, STOPPED)
             return
@@ -254,7 +216,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
                 item.reply.set_exception(error)
         self._finished()
 
-    async def _end_request(self, item: _Reply) -> None:
+    async def _end_request(self, item: Reply) -> None:
         request = item.request
         try:
             value = item.message
@@ -273,7 +235,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
                 request.reply.set_result(value)
         self._finished()
 
-    async def _start_event(self, item: _Event) -> None:
+    async def _start_event(self, item: Event) -> None:
         context = item.context
         assert context.topic_id is not None
         try:
@@ -287,12 +249,14 @@ class SingleThreadedAgentRuntime(AgentRuntime):
             self._record(j.DROPPED, item, None, f"{type(error).__name__}: {error}")
             self._finished()
             return
+        if not recipients:
+            self._record(j.DROPPED, item, None, f"nobody subscribes to {context.topic_id}")
         item.open = len(recipients) + 1
         for recipient in recipients:
             self._deliver_event(item, recipient)
         self._end_copy(item)
 
-    def _deliver_event(self, item: _Event, recipient: AgentId) -> None:
+    def _deliver_event(self, item: Event, recipient: AgentId) -> None:
         sent = item.context
         context = MessageContext(sent.sender, sent.topic_id, False, sent.cancellation_token, sent.message_id)
 
@@ -320,7 +284,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         self._record(j.RECEIVED, item, recipient)
         self._deliveries.deliver(recipient, handle, failed)
 
-    def _end_copy(self, item: _Event) -> None:
+    def _end_copy(self, item: Event) -> None:
         item.open -= 1
         if item.open == 0:
             self._finished()
@@ -433,43 +397,7 @@ class SingleThreadedAgentRuntime(AgentRuntime):
 
     async def unregister(self, type: str | AgentType) -> None:
         """Give up an agent type. Raises LookupError for an unknown one."""
-        agent_type = str(type)
-        agents = self._catalog.remove(agent_type)
-        for subscription in self._subscriptions:
-            if getattr(subscription, "agent_type", None) == agent_type:
-                self._subscriptions.remove(subscription.id)
-        await close_agents(agents)
-
-    async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
-        """The agent's own object. Raises LookupError for an unknown type, TypeError for another class."""
-        instance: T = await self._catalog.instance(id, type)
-        return instance
-
-    async def get(
-        self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
-    ) -> AgentId:
-        """The id of an agent; with ``lazy=False`` the agent is made now if it was not yet."""
-        return await self._catalog.get(id_or_type, key, lazy)
-
-    async def save_state(self) -> Mapping[str, Any]:
-        """The states of all agents made so far, by agent id as text."""
-        return await self._catalog.save_state()
-
-    async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Give agents the states that `save_state` returned. Unknown types are left out."""
-        await self._catalog.load_state(state)
-
-    async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
-        """What the agent tells about itself. Raises LookupError for an unknown type."""
-        return await self._catalog.metadata(agent)
-
-    async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
-        """The agent's state. Raises LookupError for an unknown type."""
-        return await (await self._catalog.agent(agent)).save_state()
-
-    async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
-        """Give the agent a state. Raises LookupError for an unknown type."""
-        await (await self._catalog.agent(agent)).load_state(state)
+        await close_agents(self._forget_type(str(type)))
 
     async def add_subscription(self, subscription: Subscription) -> None:
         """Raises ValueError when an equal one is there."""
@@ -479,45 +407,15 @@ class SingleThreadedAgentRuntime(AgentRuntime):
         """Raises ValueError for an unknown id."""
         self._subscriptions.remove(id)
 
-    def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
-        """Kept for the protocol's sake: inside one process messages are handed over as they are."""
-        self._serializers.add_serializer(serializer)
-
     # The journal
 
-    def _record(
-        self, what: str, item: _Request | _Event | _Reply, recipient: AgentId | None = None, detail: str = ""
-    ) -> None:
-        if self.journal is None:
-            return
-        cause, topic = "", ""
-        sender: AgentId | None
-        receiver: AgentId | None
-        match item:
-            case _Request():
-                kind, context, cause = j.REQUEST, item.context, item.cause
-                sender, receiver = context.sender, item.recipient
-            case _Reply():
-                kind, context = j.RESPONSE, item.request.context
-                sender, receiver, cause = item.request.recipient, context.sender, context.message_id
-            case _Event():
-                kind, context, cause = j.EVENT, item.context, item.cause
-                sender, receiver, topic = context.sender, recipient, str(context.topic_id)
-        self.journal.append(
-            what,
-            kind,
-            context.message_id,
-            cause,
-            "" if sender is None else str(sender),
-            "" if receiver is None else str(receiver),
-            topic,
-            PROCESS,
-            message_type_name(item.message),
-            0,  # nothing was serialized
-            time.time_ns(),
-            self._clock.tick(),
-            detail,
-        )
+    def _record(self, what: str, envelope: Envelope, recipient: AgentId | None = None, detail: str = "") -> None:
+        if self.journal is not None:
+            size = 0  # nothing was serialized
+            self.journal.append(
+                what, *journal_fields(envelope, recipient), PROCESS, message_name(envelope), size,
+                time.time_ns(), self._clock.tick(), detail,
+            )  # fmt: skip
 
     def __repr__(self) -> str:
         state = "stopped" if self._running is None else "running"

@@ -1161,3 +1161,13 @@ async def test_what_stop_throws_away_is_journaled_as_dropped(journaling: SingleT
         ("m2", j.REQUEST, "me/1"),
         ("m3", j.EVENT, ""),
     }
+
+
+async def test_a_published_message_that_nobody_subscribes_to_ends_in_the_journal() -> None:
+    journal = Journal()
+    runtime = SingleThreadedAgentRuntime(journal=journal)
+    runtime.start()
+    await runtime.publish_message(Text("anybody?"), TopicId("void", "default"))
+    await runtime.stop_when_idle()
+    assert [event.what for event in journal] == ["sent", "dropped"]
+    assert "void/default" in list(journal)[-1].detail
