@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -118,12 +119,12 @@ async def cast() -> AsyncIterator[Cast]:
 
 
 @pytest.fixture
-def children() -> Iterator[list[Child]]:
-    """Child processes to be ended after the test: append them."""
+async def children(cast: Cast) -> AsyncIterator[list[Child]]:
+    """Child processes to be ended after the test: append them. They end before the hosts in the test's own loop do,
+    which meanwhile goes on, so that they can say goodbye."""
     children: list[Child] = []
     yield children
-    for child in children:
-        child.end()
+    await asyncio.gather(*(asyncio.to_thread(child.end) for child in reversed(children)))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import grpc.aio
 
 from ..core.journal import Journal
 from ..core.signals import wait_for_signal
-from ..wire.channel import RECEIVE_BYTES, machine_name
+from ..wire.channel import RECEIVE_BYTES, keepalive_options, machine_name
 from .connection import Limits
 from .router import Router
 from .streams import Streams
@@ -76,19 +76,13 @@ class HostService:
         if self._server is not None:
             raise RuntimeError("The host service is already started.")
         loop = asyncio.get_running_loop()
-        keepalive_ms = int(self._keepalive_s * 1000)
         server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 0),  # two hosts on one port would share the workers between them by chance
                 ("grpc.max_receive_message_length", RECEIVE_BYTES),
                 ("grpc.max_send_message_length", RECEIVE_BYTES),
-                ("grpc.keepalive_time_ms", keepalive_ms),
-                ("grpc.keepalive_timeout_ms", keepalive_ms),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.min_ping_interval_without_data_ms", keepalive_ms),
-                ("grpc.http2.min_recv_ping_interval_without_data_ms", 500),
-                ("grpc.http2.max_pings_without_data", 0),
-                ("grpc.http2.max_ping_strikes", 0),
+                *keepalive_options(self._keepalive_s),
+                ("grpc.http2.max_ping_strikes", 0),  # a worker may ask for a sign of life as often as it likes
             ]
         )
         host, _, wanted_port = self._wanted.rpartition(":")

@@ -23,7 +23,7 @@ from ..core.exceptions import HostLostError, UnauthenticatedError
 from ..core.ids import AgentId
 from ..version import __version__
 from ..wire import calls
-from ..wire.channel import RECEIVE_BYTES, machine_name
+from ..wire.channel import RECEIVE_BYTES, keepalive_options, machine_name
 from ..wire.codec import decode_frame, decode_plain, encode_cancel, encode_frame, encode_parcel, encode_plain
 from ..wire.parcels import NOTHING, Cancel, Frame, Hello, Parcel, Payload, Report, Request, Response, WireError
 from .clock import HostClock
@@ -51,6 +51,13 @@ CLOCK_PERIOD_S: Final = 5.0
 
 CLOCK_SAMPLES: Final = 5
 """How many exchanges the first estimate is made of."""
+
+
+FRAME_REPORTS: Final = 400
+"""Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
+
+BROKEN_S: Final = 1.0
+"""How long a stream that cannot be written has to say why."""
 
 
 class _Item(NamedTuple):
@@ -100,7 +107,7 @@ class HostConnection:
         self._on_frame = on_frame
         self._on_join = on_join
         self._on_lost = on_lost
-        self._keepalive_ms = int(keepalive_s * 1000)
+        self._keepalive_s = keepalive_s
         self._try_link = link
         self._machine = machine or machine_name()
         self._resume_token = ""
@@ -117,7 +124,10 @@ class HostConnection:
         self._stopping = False
         self._writing = False
         self._written = asyncio.Event()
-        self._sample_clock = 0
+        self._far = False
+        """Whether the host is on another machine, with a clock of its own."""
+        self._sample_due = False
+        self._sampled = asyncio.Event()
         self._problem = ""
         """Why there is no stream, as last logged."""
         self._fatal: BaseException | None = None
@@ -191,6 +201,9 @@ class HostConnection:
                     return
             except WireError as error:
                 lost = f"what answers there is no host: {error}"
+            except Exception as error:
+                lost = f"this worker failed: {error!r}"
+                logger.exception("The connection to the host at %s failed", self.address)
             finally:
                 await channel.close()
             if self._stopping:
@@ -209,10 +222,7 @@ class HostConnection:
             options=[
                 ("grpc.max_receive_message_length", RECEIVE_BYTES),
                 ("grpc.max_send_message_length", RECEIVE_BYTES),
-                ("grpc.keepalive_time_ms", self._keepalive_ms),
-                ("grpc.keepalive_timeout_ms", self._keepalive_ms),
-                ("grpc.keepalive_permit_without_calls", 1),
-                ("grpc.http2.max_pings_without_data", 0),
+                *keepalive_options(self._keepalive_s),
                 # Channels with equal options share a connection, and with it gRPC's own growing pauses after failures.
                 ("grpc.use_local_subchannel_pool", 1),
                 ("grpc.enable_retries", 0),
@@ -233,7 +243,11 @@ class HostConnection:
             logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
         call = channel.stream_stream(f"/{calls.AGENT_RPC}/OpenChannel")(metadata=metadata)
         await call.wait_for_connection()
+        # The stream alone does not say whether the other side knows it: a server that is no host refuses this call.
+        ask: Any = channel.unary_unary(f"/{calls.AGENT_RPC}/GetSubscriptions")
+        await ask(b"", metadata=metadata)
         self.max_message_bytes = PLAIN_MESSAGE_BYTES
+        self._far = False
         return _Stream(channel, call, client_id, False)
 
     async def _status(self, channel: grpc.aio.Channel, error: grpc.RpcError, metadata: Any) -> Any:
@@ -260,12 +274,12 @@ class HostConnection:
         self.name = welcome.name
         self._resume_token = welcome.resume_token
         self.max_message_bytes = welcome.max_message_bytes
-        self._sample_clock = 0 if welcome.machine == self._machine else CLOCK_SAMPLES
+        self._far = welcome.machine != self._machine
 
     async def _use(self, stream: _Stream) -> str:
         """Use an open stream until it ends; say why it ended."""
         reading = asyncio.ensure_future(self._read(stream))
-        joining = asyncio.ensure_future(self._on_join())
+        joining = asyncio.ensure_future(self._join(stream))
         writing = sampling = echoing = None
         try:
             await asyncio.wait({reading, joining}, return_when=asyncio.FIRST_COMPLETED)
@@ -276,10 +290,16 @@ class HostConnection:
                     self._problem = ""
                 self._joined.set()
                 writing = asyncio.ensure_future(self._write(stream))
-                if self._sample_clock:
-                    sampling = asyncio.ensure_future(self._sample(stream))
+                if self._far:
+                    sampling = asyncio.ensure_future(self._sample())
                 await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
-                if writing.done() and not reading.done() and not stream.link:
+                failure = writing.exception() if writing.done() else None
+                if failure is not None:
+                    # The stream is lost. It says why when it is read; if it is not, it must not stay half open.
+                    await asyncio.wait({reading}, timeout=BROKEN_S)
+                    if not reading.done():
+                        return f"writing failed: {failure!r}"
+                elif writing.done() and not reading.done() and not stream.link:
                     echoing = asyncio.ensure_future(self._echo(stream))
                     await asyncio.wait({reading, echoing}, return_when=asyncio.FIRST_COMPLETED)
                     if not reading.done():
@@ -328,6 +348,7 @@ class HostConnection:
                 continue
             if frame.clock is not None:
                 self.clock.learn(frame.clock)
+                self._sampled.set()
             if self._stopping and not stream.link and getattr(frame.parcels[0], "target", None) == _echo_agent(stream):
                 self._echoed.set()
                 continue
@@ -337,7 +358,7 @@ class HostConnection:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or self._reports:
+            while self._queue or self._reports or self._sample_due:
                 data = self._next_frame() if stream.link else self._next_plain()
                 if data:
                     self._writing = True
@@ -349,6 +370,7 @@ class HostConnection:
             self._written.set()
             if self._stopping:
                 if stream.link:
+                    await stream.call.write(encode_frame(goodbye=True))
                     await stream.call.done_writing()
                 return
 
@@ -361,8 +383,10 @@ class HostConnection:
             size += len(data)
             if request_id:
                 self._in_flight.add(request_id)
-        reports, self._reports = self._reports, []
-        return encode_frame(pieces, reports=reports)
+        reports, self._reports = self._reports[:FRAME_REPORTS], self._reports[FRAME_REPORTS:]
+        clock = self.clock.ask() if self._sample_due else None
+        self._sample_due = False
+        return encode_frame(pieces, reports=reports, clock=clock)
 
     def _next_plain(self) -> bytes:
         self._reports.clear()  # AutoGen's host has no ear for them
@@ -373,11 +397,20 @@ class HostConnection:
             self._in_flight.add(item.request_id)
         return b"" if item.parcel is None else encode_plain(item.parcel)
 
-    async def _sample(self, stream: _Stream) -> None:
-        """Ask for the host's time: a few times at once, then now and then."""
-        for n in range(1_000_000_000):
-            await asyncio.sleep(0.02 if n < self._sample_clock else CLOCK_PERIOD_S)
-            await stream.call.write(encode_frame(clock=self.clock.ask()))
+    async def _join(self, stream: _Stream) -> None:
+        if self._far:  # first of all, because from the first message on its times are compared with the host's
+            for _ in range(CLOCK_SAMPLES):
+                self._sampled.clear()
+                await stream.call.write(encode_frame(clock=self.clock.ask()))
+                await self._sampled.wait()
+        await self._on_join()
+
+    async def _sample(self) -> None:
+        """Ask for the host's time now and then, in a frame like any other: gRPC takes one message at a time."""
+        while True:
+            await asyncio.sleep(CLOCK_PERIOD_S)
+            self._sample_due = True
+            self._wake.set()
 
     def _settle(self) -> None:
         if len(self._queue) <= HIGH_WATER:
@@ -456,6 +489,9 @@ class HostConnection:
             await asyncio.wait({keeping}, timeout=grace_s)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+        unsent = sum(not isinstance(item.parcel, Response | None) for item in self._queue)
+        if unsent:
+            logger.warning("%d messages were not sent: there was no connection to the host at the end.", unsent)
         self._queue.clear()
         self._settle()
 

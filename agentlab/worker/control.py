@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from itertools import count
@@ -59,6 +60,10 @@ class ControlChannel:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.lose_all(why)
+
+    def lose_all(self, why: str) -> None:
+        """The connection was lost, and with it every question that is open."""
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
@@ -88,8 +93,11 @@ class ControlChannel:
 
     async def _write(self, control: Control) -> None:
         async with self._turn:  # gRPC takes one message at a time
-            if self._stream is not None:
-                await self._stream.write(encode_control(control))
+            try:
+                if self._stream is not None:
+                    await self._stream.write(encode_control(control))
+            except (grpc.RpcError, asyncio.InvalidStateError) as error:  # the latter: gRPC's word for an ended stream
+                raise HostLostError(f"The connection to the host was lost: {error}") from error
 
     async def _read(self, stream: Any) -> None:
         while True:
@@ -118,4 +126,5 @@ class ControlChannel:
             body = encode_answer(question, answer)
         except ValueError as error:
             body = encode_answer(question, Answer(error=str(error)))
-        await self._write(Control(control.rpc_id, control.respond_to, "", body))
+        with contextlib.suppress(HostLostError):  # who asked is told by the host
+            await self._write(Control(control.rpc_id, control.respond_to, "", body))

@@ -11,7 +11,7 @@ import logging
 import os
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..core import journal as j
 from ..core.agents import Agent
@@ -19,7 +19,7 @@ from ..core.cancellation import CancellationToken
 from ..core.catalog import Catalog
 from ..core.clock import LamportClock
 from ..core.contexts import MessageContext
-from ..core.exceptions import UndeliverableException
+from ..core.exceptions import MessageDroppedException, UndeliverableException
 from ..core.handling import Deliveries, run_handler
 from ..core.ids import AgentId
 from ..core.interventions import Interventions
@@ -29,6 +29,17 @@ from ..wire.parcels import NOTHING, Cancel, Event, Failure, Payload, Report, Req
 from .connection import HostConnection
 
 logger = logging.getLogger("agentlab.worker")
+
+
+_INTERVENING: Final = "asking the intervention handlers about the reply"
+
+
+class _Copy(NamedTuple):
+    """What a report about a copy refers to, and the connection that it came over: the numbers of another connection's
+    copies and sessions may be the same."""
+
+    delivery_id: int
+    stream: int
 
 
 class Inbox:
@@ -52,39 +63,42 @@ class Inbox:
         self._connection = connection
         self._lamport = lamport
         self._tokens: dict[str, CancellationToken] = {}
+        self._stream = 0
+        """Counts the connections."""
 
     def request(self, request: Request) -> None:
         """A direct message came."""
-        self._received(request.delivery_id, request.lamport)
+        copy = self._received(request.delivery_id, request.lamport)
         token = CancellationToken()
         self._tokens[request.request_id] = token
         context = MessageContext(request.sender, None, True, token, request.message_id or request.request_id)
 
         async def handle(agent: Agent) -> None:
-            self._report(request.delivery_id, j.STARTED)
+            self._report(copy, j.STARTED)
             step = "handling the message"
             try:
                 message = self.read(request.target, request.payload)
                 value = await run_handler(agent, message, context)
-                step = "serializing the reply"
                 if self._interventions:
+                    step = _INTERVENING
                     value = await self._interventions.on_response(value, request.target, request.sender)
+                step = "serializing the reply"
                 payload = self._write(value)
             except BaseException as error:
-                self._fail(request, error, step)
+                self._fail(request, copy, error, step)
                 if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
                     raise
                 return
-            self._report(request.delivery_id, j.UNHANDLED if context.unhandled else j.HANDLED)
+            self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
             too_large = self._connection.too_large(payload)
             if too_large:
                 failure = Failure("PayloadTooLargeError", f"The reply of {request.target} was not sent. {too_large}")
-                self._reply(Response(request.request_id, failure=failure))
+                self._reply(Response(request.request_id, failure=failure), copy)
             else:
-                self._reply(Response(request.request_id, payload))
+                self._reply(Response(request.request_id, payload), copy)
 
         def no_agent(error: BaseException) -> None:
-            self._fail(request, error, f"making the agent {request.target}")
+            self._fail(request, copy, error, f"making the agent {request.target}")
 
         self._deliveries.deliver(request.target, handle, no_agent)
 
@@ -95,14 +109,13 @@ class Inbox:
             (agent, 0) for agent in self._subscriptions.recipients(event.topic) if agent != event.sender
         ]
         for recipient, delivery_id in recipients:
-            self._received(delivery_id, event.lamport)
-            self._deliver_event(event, recipient, delivery_id)
+            self._deliver_event(event, recipient, self._received(delivery_id, event.lamport))
 
-    def _deliver_event(self, event: Event, recipient: AgentId, delivery_id: int) -> None:
+    def _deliver_event(self, event: Event, recipient: AgentId, copy: _Copy) -> None:
         context = MessageContext(event.sender, event.topic, False, CancellationToken(), event.message_id)
 
         async def handle(agent: Agent) -> None:
-            self._report(delivery_id, j.STARTED)
+            self._report(copy, j.STARTED)
             try:
                 await run_handler(agent, self.read(recipient, event.payload), context)
             except BaseException as error:
@@ -110,11 +123,11 @@ class Inbox:
                 if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
                     raise
                 return
-            self._report(delivery_id, j.UNHANDLED if context.unhandled else j.HANDLED)
+            self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
 
         def failed(error: BaseException) -> None:
             logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
-            self._report(delivery_id, j.FAILED, one_line(error), own_trace(error))
+            self._report(copy, j.FAILED, one_line(error), own_trace(error))
 
         self._deliveries.deliver(recipient, handle, failed)
 
@@ -126,13 +139,14 @@ class Inbox:
         """The sender of a request no longer waits."""
         token = self._tokens.get(cancel.request_id)
         if token is not None:
-            token.cancel()
+            _cancel(token)
 
     def cancel_all(self) -> None:
-        """No reply can be delivered any more."""
+        """The connection was lost: no reply, and no report, of what came over it can be delivered any more."""
+        self._stream += 1
         tokens, self._tokens = self._tokens, {}
         for token in tokens.values():
-            token.cancel()
+            _cancel(token)
 
     def read(self, agent: AgentId | None, payload: Payload) -> Any:
         """A message for an agent, of the class that the agent's own code knows; see `Catalog.messages_of`.
@@ -151,34 +165,47 @@ class Inbox:
         serializer = self._serializers.serializer_for(value)
         return Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(value))
 
-    def _fail(self, request: Request, error: BaseException, step: str) -> None:
+    def _fail(self, request: Request, copy: _Copy, error: BaseException, step: str) -> None:
         detail, trace = one_line(error), own_trace(error)
-        self._report(request.delivery_id, j.FAILED, detail, trace)
+        self._report(copy, j.FAILED, detail, trace)
+        if step == _INTERVENING and isinstance(error, MessageDroppedException):
+            self._reply(Response(request.request_id, failure=Failure(type(error).__name__, str(error))), copy)
+            return
         if isinstance(error, UndeliverableException):
             # An error of another call, inside the handler: to this sender it is the handler that failed.
             step = f"{step} (a message that the handler itself had sent was not answered)"
         text = f"{request.target} failed while {step}: {detail}"
         logger.info("%s", text, exc_info=error)
         self._reply(
-            Response(request.request_id, failure=Failure("RemoteHandlerError", text, type(error).__name__, trace))
+            Response(request.request_id, failure=Failure("RemoteHandlerError", text, type(error).__name__, trace)), copy
         )
 
-    def _reply(self, response: Response) -> None:
-        if self._tokens.pop(response.request_id, None) is None:
-            return  # it came over a connection that is gone, and its session with it
+    def _reply(self, response: Response, copy: _Copy) -> None:
+        if copy.stream != self._stream:
+            return  # its session is gone with the connection; the next host may have another under the same id
+        self._tokens.pop(response.request_id, None)
         response.sent_ns = self._connection.clock.now_ns()
         response.lamport = self._lamport.tick()
         self._connection.reply(response)
 
-    def _received(self, delivery_id: int, lamport: int) -> None:
+    def _received(self, delivery_id: int, lamport: int) -> _Copy:
+        now = self._lamport.merge(lamport)
         if delivery_id:
-            now = self._lamport.merge(lamport)
             self._connection.report(Report(delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now))
+        return _Copy(delivery_id, self._stream)
 
-    def _report(self, delivery_id: int, what: str, detail: str = "", trace: str = "") -> None:
-        if delivery_id:
-            now = self._lamport.tick()
-            self._connection.report(Report(delivery_id, what, self._connection.clock.now_ns(), now, detail, trace))
+    def _report(self, copy: _Copy, what: str, detail: str = "", trace: str = "") -> None:
+        now = self._lamport.tick()
+        if copy.delivery_id and copy.stream == self._stream:
+            time_ns = self._connection.clock.now_ns()
+            self._connection.report(Report(copy.delivery_id, what, time_ns, now, detail, trace))
+
+
+def _cancel(token: CancellationToken) -> None:
+    try:
+        token.cancel()
+    except Exception:
+        logger.exception("A callback of a cancellation token failed")
 
 
 def one_line(error: BaseException) -> str:

@@ -172,6 +172,7 @@ class WorkerRuntime(AgentRuntime):
             await asyncio.wait(tasks, timeout=grace_s)
         await self._deliveries.cancel_all()
         await self._connection.stop()
+        await self._deliveries.cancel_all()  # of what still came in while we said goodbye
         await self._control.close("the worker stopped")
         self._pending.lose_all("the worker stopped")
 
@@ -203,14 +204,21 @@ class WorkerRuntime(AgentRuntime):
             logger.error("The host took back a registration: %s", _details(error))
 
     def _lost(self, in_flight: set[str], why: str) -> None:
+        if not self._running:
+            why = "the worker stopped"
         self._pending.lose(in_flight, why)
+        self._control.lose_all(why)
         self._inbox.cancel_all()
 
-    async def _tell(self, method: str, request: bytes, *, service: str = calls.AGENT_RPC) -> None:
-        """A registration call. Raises ValueError when the host refuses, HostLostError when there is none."""
+    async def _reach_host(self) -> None:
+        """Wait for the connection, before anything is registered here: else it would be registered when the connection
+        comes, and then a second time. Raises HostLostError, RuntimeError when the worker is not started."""
         if not self._running:
             raise RuntimeError("The worker is not started: call start() first.")
         await self._connection.wait_joined(self._connect_timeout_s)
+
+    async def _tell(self, method: str, request: bytes, *, service: str = calls.AGENT_RPC) -> None:
+        """A registration call. Raises ValueError when the host refuses, HostLostError when there is none."""
         try:
             await self._connection.call(service, method, request)
         except grpc.RpcError as error:
@@ -349,6 +357,7 @@ class WorkerRuntime(AgentRuntime):
         Raises ValueError when the type is taken, here or at another worker; HostLostError when there is no host.
         """
         agent_type = type if isinstance(type, AgentType) else AgentType(type)
+        await self._reach_host()
         self._catalog.add_factory(agent_type.type, agent_factory, expected_class)
         try:
             await self._tell("RegisterAgent", calls.encode_register_agent(agent_type.type))
@@ -359,6 +368,7 @@ class WorkerRuntime(AgentRuntime):
 
     async def register_agent_instance(self, agent_instance: Agent, agent_id: AgentId) -> AgentId:
         """Register one ready-made agent. Raises ValueError; see `AgentRuntime.register_agent_instance`."""
+        await self._reach_host()
         known = agent_id.type in self._catalog
         self._catalog.add_instance(agent_instance, agent_id)
         try:
@@ -398,6 +408,7 @@ class WorkerRuntime(AgentRuntime):
     async def add_subscription(self, subscription: Subscription) -> None:
         """Raises ValueError when an equal one is there, here or at another worker."""
         request = calls.encode_add_subscription(subscription)
+        await self._reach_host()
         self._subscriptions.add(subscription)
         try:
             await self._tell("AddSubscription", request)
@@ -409,6 +420,7 @@ class WorkerRuntime(AgentRuntime):
         """Raises ValueError for an unknown id."""
         if self._subscriptions.get(id) is None:
             raise ValueError(f"Subscription does not exist: {id}.")
+        await self._reach_host()
         await self._tell("RemoveSubscription", calls.encode_remove_subscription(id))
         self._subscriptions.remove(id)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from agentlab import MessageContext, RoutedAgent, TopicId, event, rpc
+from agentlab import AgentId, MessageContext, RoutedAgent, TopicId, event, rpc
 
 
 @dataclass
@@ -83,10 +83,12 @@ class Actor(RoutedAgent):
                 for n in range(message.n):
                     await self.publish_message(News(n), TopicId("news", self.id.key))
                 return Report(message.n)
+            case "forward":  # to the actor, what the text says
+                reply = await self.send_message(Order(message.text), AgentId("actor", "k"))
+                return Report(message.n, repr(reply))
+            case "raise at length":
+                raise LookupError("x" * message.n)
             case "exit":
-                sys.stderr.flush()
-                import os
-
                 os._exit(3)
         raise ValueError(f"Nobody taught me to {message.do}.")
 
