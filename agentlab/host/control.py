@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.exceptions import agent_not_found
-from ..wire.calls import Answer, Control, encode_answer, encode_control
-from ..wire.calls import decode_question as _decode_question
+from ..wire.control import Answer, Control, encode_answer, encode_control
+from ..wire.control import decode_question as _decode_question
 from ..wire.parcels import WireError
 from .directory import Directory
 

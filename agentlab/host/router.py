@@ -18,8 +18,8 @@ from ..core.exceptions import agent_not_found
 from ..core.ids import AgentId
 from ..core.journal import Journal
 from ..core.subscriptions import Subscription
-from ..wire.calls import SessionInfo, Snapshot, WorkerInfo
 from ..wire.parcels import Cancel, Event, Failure, Parcel, Report, Request, Response
+from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, Limits
 from .directory import Directory
 from .sessions import Session, Sessions

@@ -18,7 +18,7 @@ import grpc.aio
 
 from ..core import journal as j
 from ..version import __version__
-from ..wire import calls
+from ..wire import calls, control, watching
 from ..wire.codec import decode_frame, decode_plain, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
 from .connection import Connection
@@ -124,10 +124,10 @@ class Streams:
         return calls.encode_subscriptions(self._router.directory.subscriptions)
 
     def snapshot(self, client_id: str, request: bytes) -> bytes:
-        return calls.encode_snapshot(self._router.snapshot())
+        return watching.encode_snapshot(self._router.snapshot())
 
     def note_process(self, client_id: str, request: bytes) -> bytes:
-        process, what, detail = calls.decode_note_process(request)
+        process, what, detail = watching.decode_note_process(request)
         if what not in {j.KILLED, j.PAUSED, j.RESUMED}:
             raise ValueError(f"{what!r:.100} is not for the lab to note: only killed, paused and resumed are.")
         self._router.note(process, what, detail)
@@ -137,12 +137,12 @@ class Streams:
         """The journal from some place on. A watcher that reads slowly is told how much it missed."""
         await _client_id(context)
         try:
-            seen, follow = calls.decode_watch(request)
+            seen, follow = watching.decode_watch(request)
         except WireError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         journal = self._router.journal
         # First the journal's name: whoever watched the journal of an earlier host must begin again.
-        yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, [], 0))
+        yield watching.encode_journal_batch(watching.JournalBatch(self._journal_name, [], 0))
         end = journal.last_seq
         while follow or seen < end:
             behind = journal.last_seq - seen
@@ -153,7 +153,7 @@ class Streams:
                     break  # what we were behind by was let go meanwhile
                 missed = events[0].seq - seen - 1
                 seen = events[-1].seq
-                yield calls.encode_journal_batch(calls.JournalBatch(self._journal_name, events, missed))
+                yield watching.encode_journal_batch(watching.JournalBatch(self._journal_name, events, missed))
                 await asyncio.sleep(0)
             if follow:
                 if self._closing.is_set():
@@ -238,7 +238,7 @@ class Streams:
             wake.set()
 
         def receive(data: bytes) -> None:
-            problem = self._control.receive(client_id, calls.decode_control(data))
+            problem = self._control.receive(client_id, control.decode_control(data))
             if problem:
                 self._note(client_id, f"control message: {problem}")
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import sys
+from types import ModuleType
 from typing import Any
 
 from ..core.serialization import try_get_known_serializers_for_type
@@ -82,6 +83,8 @@ def main() -> None:
     logging.basicConfig(
         level=configuration["log_level"], format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    # What comes from the notebook's `__main__` finds one here, with nothing of this module in it.
+    sys.modules["__main__"] = ModuleType("__main__")
     run = {"host": run_host, "worker": run_worker}[sys.argv[1]]
     try:
         asyncio.run(run(pipe, configuration))

@@ -6,6 +6,7 @@ Used on the lab's event loop only. Read next: `agentlab.lab.lab`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from ..core.journal import HOST
 from ..host.connection import Limits
-from ..wire.calls import Snapshot
+from ..wire.watching import Snapshot
 from .addresses import NOTEBOOK
 from .errors import LabError, RegistrationError
 from .process import ChildError, ChildProcess
@@ -118,35 +119,44 @@ class Crew:
         self._registered.get(worker, {}).pop(agent_type, None)
 
     async def restart_worker(self, name: str) -> None:
-        """End a worker, if it is alive, and start it again with its agents. Raises ProcessStartError,
-        RegistrationError."""
+        """End a worker, if it is alive, and start it again with its agents. Raises ProcessStartError, and
+        RegistrationError for an agent type that it cannot have any more: that is forgotten, the others are there."""
         await self.process(name).stop()
         await self.start_worker(name)
-        for agent_type, parcelled in self._registered.get(name, {}).items():
+        failures = []
+        for agent_type, parcelled in list(self._registered.get(name, {}).items()):
             try:
                 await self.process(name).ask("register", type=agent_type, code=parcelled)
             except ChildError as error:
-                raise RegistrationError(f"{name} runs again, but without {agent_type!r}: {error}") from None
+                del self._registered[name][agent_type]
+                failures.append(f"{name} runs again, but without {agent_type!r}: {error}")
+        if failures:
+            raise RegistrationError("\n".join(failures))
 
     async def restart_host(self, snapshot: Callable[[], Awaitable[Snapshot | None]]) -> None:
         """End the host, if it is alive, start it again at the same address, and wait until all are back.
 
-        `snapshot` asks the new host what it knows (None: it cannot be asked yet). Raises ProcessStartError,
-        TimeoutError.
+        `snapshot` asks the new host what it knows (None: it cannot be asked yet). Raises ProcessStartError, and
+        LabError when a worker that runs does not come back in time.
         """
         address = self.address
         await self.process(HOST).stop()
         await self.start_host(address)
-        wanted = {name: set(self._registered.get(name, ())) for name in self.workers}
-        wanted = {name: types for name, types in wanted.items() if self.processes[name].state == "running"}
-        wanted[NOTEBOOK] = set()
-        async with asyncio.timeout(self._options.start_timeout_s):
-            while True:
-                seen = await snapshot()
-                present = {} if seen is None else {worker.name: set(worker.types) for worker in seen.workers}
-                if all(name in present and types <= present[name] for name, types in wanted.items()):
-                    return
-                await asyncio.sleep(0.02)
+        limit_s = time.monotonic() + self._options.start_timeout_s
+        while missing := self._missing(await snapshot()):
+            if time.monotonic() > limit_s:
+                raise LabError(f"The host runs again, but not all came back to it: {', '.join(missing)}.")
+            await asyncio.sleep(0.02)
+
+    def _missing(self, snapshot: Snapshot | None) -> list[str]:
+        """Who runs, and is not yet known to the host with all agent types."""
+        present = {} if snapshot is None else {worker.name: set(worker.types) for worker in snapshot.workers}
+        running = [name for name in self.workers if self.processes[name].state == "running"]
+        return [
+            name
+            for name in (NOTEBOOK, *running)
+            if name not in present or not present[name].issuperset(self._registered.get(name, ()))
+        ]
 
     async def remove_worker(self, name: str) -> None:
         """End a worker in order, and forget it. Raises LabError for an unknown one."""
@@ -162,6 +172,16 @@ class Crew:
         """End the host in order."""
         if HOST in self.processes:
             await self.processes[HOST].stop()
+
+    def resume_all(self) -> None:
+        """Let those that are paused go on."""
+        for process in self.processes.values():
+            if process.state == "paused":
+                process.resume()
+
+    async def kill_all(self) -> None:
+        """End all that still run at once."""
+        await all_of(process.kill() for process in self.processes.values())
 
 
 async def all_of(works: Iterable[Awaitable[Any]]) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import grpc
 
@@ -27,7 +27,7 @@ from ..core.runtime import RUNTIME_DEFAULT
 from ..core.serialization import try_get_known_serializers_for_type
 from ..core.topics import TopicId
 from ..host.connection import Limits
-from ..wire import calls
+from ..wire import watching
 from ..worker.runtime import WorkerRuntime
 from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .crew import Crew, CrewOptions, all_of
@@ -44,6 +44,7 @@ from .watching import JournalWatcher
 
 if TYPE_CHECKING:
     from ..timeline.picture import Picture
+    from ..timeline.shapes import LaneKind
 
 
 EVENTS_PERIOD_S: Final = 0.05
@@ -158,12 +159,15 @@ class Lab:
         try:
             await loop.run(self._stop_all())
         finally:
+            # Only an interrupted stop leaves any: then they end at once.
+            loop.run_sync(self._crew.kill_all(), timeout_s=10)
             self._state = "stopped"
             loop.close()
 
     async def _stop_all(self) -> None:
+        self._crew.resume_all()
         if self._watcher is not None:
-            with contextlib.suppress(grpc.RpcError, TimeoutError):
+            with contextlib.suppress(grpc.RpcError, HostLostError, TimeoutError):
                 await self._catch_up()
         try:
             if self._notebook is not None and self._notebook.started:
@@ -215,14 +219,14 @@ class Lab:
         """The direct messages that have no reply so far. Raises LabError when the host is not there."""
         return sessions_table(self._snapshot())
 
-    def _snapshot(self) -> calls.Snapshot:
-        async def ask() -> calls.Snapshot:
+    def _snapshot(self) -> watching.Snapshot:
+        async def ask() -> watching.Snapshot:
             assert self._notebook is not None
             return await self._notebook.snapshot()
 
         try:
             return self._running().run_sync(ask(), timeout_s=10)
-        except (grpc.RpcError, TimeoutError) as error:
+        except (grpc.RpcError, HostLostError, TimeoutError) as error:
             raise LabError("The host does not answer. Is it paused, or dead? See lab.processes.") from error
 
     def logs(self, name: str, lines: int | None = None) -> Log:
@@ -237,7 +241,7 @@ class Lab:
             return Run(())
         if self._loop is not None and self._state == "running":
             # If the host is gone or stands still, what was read so far is all there is.
-            with contextlib.suppress(grpc.RpcError, TimeoutError, LabError):
+            with contextlib.suppress(grpc.RpcError, HostLostError, TimeoutError, LabError):
                 self._loop.run_sync(self._catch_up(), timeout_s=30)
 
         def read() -> Run:
@@ -271,11 +275,14 @@ class Lab:
         """Save the run as JSON lines; `Run.open` opens it again, without any process."""
         return self.journal.save(path)
 
-    def timeline(self, *, lanes: str = "process", title: str | None = None) -> Picture:
-        """The delivery timeline: every message from sender to receiver. A cell shows what is returned."""
+    def timeline(self, *, lanes: LaneKind | None = None, fold: bool = True, title: str | None = None) -> Picture:
+        """The delivery timeline: every message from sender to receiver. A cell shows what is returned.
+
+        A lane is a process, or with ``lanes="agent"`` an agent. Long waits are drawn short, unless ``fold=False``.
+        """
         from ..timeline import plot
 
-        return plot(self.journal, lanes=lanes, title=title)  # type: ignore[arg-type,return-value]
+        return cast("Picture", plot(self.journal, lanes=lanes, fold=fold, title=title))
 
     # Agents
 
@@ -292,6 +299,8 @@ class Lab:
         checked_type(type)
         spec = checked_spec(agent, args, kwargs)
         loop = self._running()
+        if worker == HOST:
+            raise LabError(f"The host has no agents: register on one of {', '.join([*self.workers, NOTEBOOK])}.")
         if worker != NOTEBOOK:
             self._crew.process(worker)
         assert self._notebook is not None
@@ -424,7 +433,7 @@ class Lab:
         work = self._crew.restart_host(self._host_knows) if name == HOST else self._crew.restart_worker(name)
         await loop.run(work)
 
-    async def _host_knows(self) -> calls.Snapshot | None:
+    async def _host_knows(self) -> watching.Snapshot | None:
         assert self._notebook is not None
         return await self._notebook.snapshot() if self._notebook.connected else None
 

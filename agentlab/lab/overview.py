@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.subscriptions import TypePrefixSubscription, TypeSubscription
-from ..wire.calls import Snapshot
+from ..wire.watching import Snapshot
 from .addresses import NOTEBOOK
 from .process import ChildProcess
 from .tables import Table

@@ -89,24 +89,27 @@ class ChildProcess:
         arguments = [sys.executable, "-m", "agentlab.lab.child", self.role]
         if self.role != self.name:
             arguments.append(self.name)
-        with self.log_path.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=_environment(),
-                limit=16 * 1024 * 1024,
-                **_own_session(),
-            )
+        try:
+            with self.log_path.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *arguments,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=_environment(),
+                    limit=16 * 1024 * 1024,
+                    **_own_session(),
+                )
+        except OSError as error:
+            self.state = "stopped"
+            raise ProcessStartError(f"{self.name} cannot be started with {sys.executable}: {error}") from error
         self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._watch())]
         self._send("configure", configuration | {"path": [folder for folder in sys.path if folder]})
-        ready, ended = asyncio.ensure_future(self._is_ready.wait()), asyncio.ensure_future(self._ended.wait())
         try:
-            await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ready.cancel()
-            ended.cancel()
+            await self._ready_or_ended(timeout_s)
+        except BaseException:
+            await self.kill()
+            raise
         if not self._is_ready.is_set() or self._ended.is_set():
             why = f"did not get ready within {timeout_s:g} s"
             if self._ended.is_set():
@@ -115,6 +118,14 @@ class ChildProcess:
             raise ProcessStartError(f"{self.name} {why}. The end of its log ({self.log_path}):\n{self.log(30)}")
         self.state = "running"
         return self.ready
+
+    async def _ready_or_ended(self, timeout_s: float) -> None:
+        ready, ended = asyncio.ensure_future(self._is_ready.wait()), asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait({ready, ended}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
 
     async def ask(self, command: str, **arguments: Any) -> Any:
         """Send a command and return its answer. Raises ChildError, LabError when the process is not running."""

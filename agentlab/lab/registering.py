@@ -5,11 +5,14 @@ Registering under a type that the worker already has replaces its agents in the 
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..core.agents import direct_message_subscription
+from ..core.agents import Agent, BaseAgent, direct_message_subscription, subscribe_all
 from ..core.closure import ClosureAgent
 from ..core.ids import AgentType
+from ..core.serialization import try_get_known_serializers_for_type
 from ..core.subscriptions import Subscription
 from ..worker.runtime import WorkerRuntime
 from .shipping import AgentSpec
@@ -27,9 +30,9 @@ async def register(runtime: WorkerRuntime, agent_type: str, spec: AgentSpec) -> 
     elif spec.cls is not None:
         await spec.cls.register(runtime, agent_type, spec.make)
     else:
-        await runtime.register_factory(agent_type, spec.make)
+        await runtime.register_factory(agent_type, _teaching(runtime, spec))
         try:
-            await runtime.add_subscription(direct_message_subscription(agent_type))
+            await subscribe_all(runtime, await _subscriptions(agent_type, spec))
         except BaseException:
             await runtime.unregister(agent_type)
             raise
@@ -37,15 +40,16 @@ async def register(runtime: WorkerRuntime, agent_type: str, spec: AgentSpec) -> 
 
 
 async def _replace(runtime: WorkerRuntime, agent_type: str, spec: AgentSpec) -> dict[str, Any]:
+    serializers = [s for cls in spec.message_types() for s in try_get_known_serializers_for_type(cls)]
+    wanted = await _subscriptions(agent_type, spec)
     if spec.is_closure:
         count = await runtime.replace_factory(agent_type, lambda: ClosureAgent("", spec.agent))
-    else:
-        serializers = [] if spec.cls is None else spec.cls.message_serializers()
+    elif spec.cls is not None:
+        spec.cls.message_serializers()  # raises for a handler of what is no message
         count = await runtime.replace_factory(agent_type, spec.make, expected_class=spec.cls)
-        runtime.add_message_serializer(serializers)
-    wanted: list[Subscription] = [direct_message_subscription(agent_type)]
-    if spec.cls is not None:
-        wanted += await spec.cls.class_subscriptions(AgentType(agent_type))
+    else:
+        count = await runtime.replace_factory(agent_type, _teaching(runtime, spec))
+    runtime.add_message_serializer(serializers)
     existing = runtime.subscriptions_of(agent_type)
     for subscription in existing:
         if subscription not in wanted:
@@ -54,3 +58,24 @@ async def _replace(runtime: WorkerRuntime, agent_type: str, spec: AgentSpec) -> 
         if subscription not in existing:
             await runtime.add_subscription(subscription)
     return {"replaced": True, "agents": count}
+
+
+async def _subscriptions(agent_type: str, spec: AgentSpec) -> list[Subscription]:
+    """What agents of this type hear. A function's agents hear what the one class that it mentions asks for."""
+    wanted = [direct_message_subscription(agent_type)]
+    if len(spec.classes) == 1:
+        wanted += await spec.classes[0].class_subscriptions(AgentType(agent_type))
+    return wanted
+
+
+def _teaching(runtime: WorkerRuntime, spec: AgentSpec) -> Callable[[], Awaitable[Agent]]:
+    """A factory whose agents' class is known only when the first is made: then the worker learns its messages."""
+
+    async def make() -> Agent:
+        made = spec.make()
+        agent: Agent = await made if inspect.isawaitable(made) else made
+        if isinstance(agent, BaseAgent):
+            runtime.add_message_serializer(agent.message_serializers())
+        return agent
+
+    return make

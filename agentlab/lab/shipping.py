@@ -6,14 +6,18 @@ the worker shows the student's line. What can be imported travels by name.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import inspect
 import io
 import linecache
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import cloudpickle
@@ -39,10 +43,26 @@ class AgentSpec:
     @property
     def cls(self) -> type[BaseAgent] | None:
         """The class of its agents, where it is known: from a class, or a function's return annotation."""
-        if isinstance(self.agent, type):
-            return self.agent
-        returned = getattr(self.agent, "__annotations__", {}).get("return")
-        return returned if isinstance(returned, type) and issubclass(returned, BaseAgent) else None
+        agent = self.agent.func if isinstance(self.agent, functools.partial) else self.agent
+        if isinstance(agent, type):
+            return agent
+        returned = getattr(agent, "__annotations__", {}).get("return")
+        if isinstance(returned, str):  # from __future__ import annotations
+            returned = getattr(agent, "__globals__", {}).get(returned)
+        return returned if _is_agent_class(returned) else None
+
+    @property
+    def classes(self) -> list[type[BaseAgent]]:
+        """The class of its agents; where it is not known, the agent classes that the function mentions."""
+        if self.is_closure:
+            return []
+        if self.cls is not None:
+            return [self.cls]
+        try:
+            mentioned = inspect.getclosurevars(self.agent)
+        except TypeError:
+            return []  # not written in Python
+        return [cls for cls in (*mentioned.nonlocals.values(), *mentioned.globals.values()) if _is_agent_class(cls)]
 
     @property
     def is_closure(self) -> bool:
@@ -58,8 +78,8 @@ class AgentSpec:
             _, message, _ = inspect.signature(self.agent).parameters
             found = annotated_types(self.agent, [message], "None")
             types = [*found[message], *found["return"]]
-        elif self.cls is not None and issubclass(self.cls, RoutedAgent):
-            handlers = self.cls.handlers()
+        else:
+            handlers = [h for cls in self.classes if issubclass(cls, RoutedAgent) for h in cls.handlers()]
             types = [cls for handler in handlers for cls in (*handler.target_types, *handler.produces_types)]
         return [cls for cls in dict.fromkeys(types) if is_message_class(cls)]
 
@@ -70,6 +90,10 @@ class AgentSpec:
     def __str__(self) -> str:
         given = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
         return f"{getattr(self.agent, '__name__', self.agent)}({', '.join(given)})"
+
+
+def _is_agent_class(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, BaseAgent)
 
 
 def checked_spec(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AgentSpec:
@@ -108,20 +132,45 @@ class Parcelled:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """cloudpickle, but the marks of a dataclass's fields stay the ones that every comparison is made with."""
+    """cloudpickle, but the marks of a dataclass's fields stay the ones that every comparison is made with, and what
+    annotations mention as text (``from __future__ import annotations``) is remembered."""
+
+    def __init__(self, out: io.BytesIO) -> None:
+        super().__init__(out)
+        self.mentioned: dict[str, Any] = {}
 
     def reducer_override(self, obj: Any) -> Any:
         if obj is dataclasses.MISSING:
             return "MISSING"
         if obj is dataclasses.KW_ONLY:
             return "KW_ONLY"
+        if isinstance(obj, type | FunctionType) and obj.__module__ == "__main__":
+            self.mentioned |= _named_in_annotations(obj)
         return super().reducer_override(obj)
 
 
+def _named_in_annotations(obj: Any) -> dict[str, Any]:
+    """What a cell's class or function names in annotations that are text, by name."""
+    space = obj.__globals__ if isinstance(obj, FunctionType) else vars(sys.modules["__main__"])
+    found: dict[str, Any] = {}
+    with contextlib.suppress(Exception):  # an annotation may be any text
+        for annotation in inspect.get_annotations(obj).values():
+            if isinstance(annotation, str):
+                names = compile(annotation, "annotation", "eval").co_names
+                found |= {name: space[name] for name in names if name in space}
+    return found
+
+
 def _dump(thing: object) -> bytes:
-    out = io.BytesIO()
-    _Pickler(out).dump(thing)
-    return out.getvalue()
+    """The thing, and by name what its annotations mention: what they mention may mention more."""
+    names: dict[str, Any] = {}
+    while True:
+        out = io.BytesIO()
+        pickler = _Pickler(out)
+        pickler.dump((thing, names))
+        if pickler.mentioned.keys() <= names.keys():
+            return out.getvalue()
+        names |= pickler.mentioned
 
 
 def pack(thing: AgentSpec | list[type[Any]]) -> Parcelled:
@@ -145,7 +194,7 @@ def unpack(parcelled: Parcelled) -> Any:
     for name, text in parcelled.sources.items():
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     try:
-        return pickle.loads(parcelled.data)
+        thing, names = pickle.loads(parcelled.data)
     except ImportError as error:
         raise RegistrationError(
             f"The agent's code does not load in the worker: {error}. A module of your own must be importable there: "
@@ -155,3 +204,9 @@ def unpack(parcelled: Parcelled) -> Any:
         raise RegistrationError(
             f"The agent's code does not load in the worker: {type(error).__name__}: {error}"
         ) from error
+    # Annotations that are text are looked up where the notebook has them: in `__main__`, and a function's globals.
+    vars(sys.modules["__main__"]).update(names)
+    if isinstance(thing, AgentSpec) and isinstance(thing.agent, FunctionType):
+        for name, value in names.items():
+            thing.agent.__globals__.setdefault(name, value)
+    return thing

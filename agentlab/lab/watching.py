@@ -13,8 +13,9 @@ import grpc
 import grpc.aio
 
 from ..core.journal import FIELDS, PROCESS, Journal
-from ..wire.calls import CLIENT_ID, LINK, JournalBatch, decode_journal_batch, encode_watch
+from ..wire.calls import CLIENT_ID, LINK
 from ..wire.channel import RECEIVE_BYTES
+from ..wire.watching import JournalBatch, decode_journal_batch, encode_watch
 
 logger = logging.getLogger("agentlab.lab")
 

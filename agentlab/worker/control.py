@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from ..core.exceptions import HostLostError, RemoteHandlerError
-from ..wire.calls import (
+from ..wire.control import (
     Answer,
     Control,
     Question,

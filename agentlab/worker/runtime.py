@@ -36,8 +36,8 @@ from ..core.serialization import (
 from ..core.signals import wait_for_signal
 from ..core.subscriptions import Subscription, SubscriptionTable
 from ..core.topics import TopicId
-from ..wire import calls
-from ..wire.calls import Answer, Describe, LoadState, Question, SaveState
+from ..wire import calls, watching
+from ..wire.control import Answer, Describe, LoadState, Question, SaveState
 from ..wire.parcels import Event, Frame, Payload, Request, Response
 from .calls import PendingCalls
 from .clock import HostClock
@@ -497,13 +497,13 @@ class WorkerRuntime(AgentRuntime):
 
     # Asking agentlab's host
 
-    async def snapshot(self) -> calls.Snapshot:
+    async def snapshot(self) -> watching.Snapshot:
         """What the host knows: workers, types, open sessions. Raises grpc.RpcError, HostLostError."""
-        return calls.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
+        return watching.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
 
     async def note_process(self, process: str, what: str, detail: str = "") -> None:
         """Have the host's journal say what was done to a process. Raises grpc.RpcError, HostLostError."""
-        await self._connection.call(calls.LINK, "NoteProcess", calls.encode_note_process(process, what, detail))
+        await self._connection.call(calls.LINK, "NoteProcess", watching.encode_note_process(process, what, detail))
 
     async def flush(self) -> None:
         """Wait until all that was sent and reported so far is on the stream."""

@@ -7,7 +7,7 @@ import pytest
 from agentlab import AgentId
 from agentlab.host.control import ControlDesk
 from agentlab.host.directory import Directory
-from agentlab.wire.calls import (
+from agentlab.wire.control import (
     Answer,
     Control,
     SaveState,

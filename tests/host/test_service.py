@@ -19,7 +19,7 @@ from agentlab import AgentId, HostService, TopicId, TypeSubscription, WorkerRunt
 from agentlab.core import journal as j
 from agentlab.host import streams
 from agentlab.host.connection import Limits
-from agentlab.wire import calls
+from agentlab.wire import calls, control, watching
 from agentlab.wire.codec import encode_frame, encode_parcel, encode_plain
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
@@ -95,7 +95,7 @@ async def test_a_host_that_stops_at_once_stops_quickly_with_streams_open(cast: C
     (host,) = cast._hosts
     async with raw_client(host.address) as client:
         watch = client.channel.unary_stream(f"/{calls.LINK}/Watch")(
-            calls.encode_watch(0, True), metadata=client.metadata
+            watching.encode_watch(0, True), metadata=client.metadata
         )
         await watch.read()
         control = client.begin(calls.AGENT_RPC, "OpenControlChannel")
@@ -195,7 +195,7 @@ def _garbage(seed: int) -> list[bytes]:
         encode_frame([encode_parcel(Request("1", AgentId("actor", "k"), ASK))]),
         encode_frame(clock=ClockSample(1), hello=Hello("x", 1, "y")),
         calls.encode_add_subscription(TypeSubscription("t", "a")),
-        calls.encode_control(calls.Control("1", "agentid=a/b", "clientid=x", b"")),
+        control.encode_control(control.Control("1", "agentid=a/b", "clientid=x", b"")),
     ]
     pieces = [b"", b"\xff" * 20, b"\x0a\xff\xff\xff\xff\x0f", bytes(chance.randbytes(300))]
     for _ in range(40):
@@ -277,9 +277,9 @@ async def test_numbers_as_large_as_the_wire_can_hold_harm_nobody(host: HostServi
     await pair.works()
     async with raw_client(host.address) as client:
         watch = client.channel.unary_stream(f"/{calls.LINK}/Watch")(
-            calls.encode_watch(0, False), metadata=client.metadata
+            watching.encode_watch(0, False), metadata=client.metadata
         )
-        assert [calls.decode_journal_batch(data) async for data in watch]
+        assert [watching.decode_journal_batch(data) async for data in watch]
 
 
 @pytest.mark.usefixtures("only_warnings")
@@ -297,11 +297,11 @@ async def test_a_malformed_control_destination_harms_nobody(host: HostService, p
     async with raw_client(host.address) as client:
         stream = client.begin(calls.AGENT_RPC, "OpenControlChannel")
         await stream.initial_metadata()
-        body = calls.encode_question(calls.SaveState(AgentId("actor", "k")))
-        await stream.write(calls.encode_control(calls.Control("1", destination, "clientid=raw", body)))
-        answer = calls.decode_control(await asyncio.wait_for(stream.read(), LIMIT_S))
-        assert calls.decode_answer(answer.body).error
-        await stream.write(calls.encode_control(calls.Control("1", destination, "", body)))
+        body = control.encode_question(control.SaveState(AgentId("actor", "k")))
+        await stream.write(control.encode_control(control.Control("1", destination, "clientid=raw", body)))
+        answer = control.decode_control(await asyncio.wait_for(stream.read(), LIMIT_S))
+        assert control.decode_answer(answer.body).error
+        await stream.write(control.encode_control(control.Control("1", destination, "", body)))
         await pair.asker.agent_metadata(AgentId("actor", "k"))
     await pair.works()
 
@@ -399,12 +399,12 @@ async def _write_for_ever(client: RawClient, data: bytes) -> None:
 
 def _watch(client: RawClient, after: int = 0, follow: bool = True) -> Any:
     return client.channel.unary_stream(f"/{calls.LINK}/Watch")(
-        calls.encode_watch(after, follow), metadata=client.metadata
+        watching.encode_watch(after, follow), metadata=client.metadata
     )
 
 
-async def _batches(stream: Any) -> list[calls.JournalBatch]:
-    return [calls.decode_journal_batch(data) async for data in stream]
+async def _batches(stream: Any) -> list[watching.JournalBatch]:
+    return [watching.decode_journal_batch(data) async for data in stream]
 
 
 async def test_a_watcher_that_does_not_follow_sees_what_there_is_and_ends(host: HostService, pair: Pair) -> None:
@@ -428,14 +428,14 @@ async def test_a_watcher_of_what_has_not_happened_yet_sees_nothing(host: HostSer
 async def test_a_watcher_that_follows_sees_what_happens_later(host: HostService, pair: Pair) -> None:
     async with raw_client(host.address) as client:
         stream = _watch(client)
-        batch = calls.decode_journal_batch(await stream.read())
+        batch = watching.decode_journal_batch(await stream.read())
         assert (batch.events, batch.missed) == ([], 0)
         assert batch.journal
         await pair.works()
         seen: list[j.JournalEvent] = []
         async with asyncio.timeout(LIMIT_S):
             while not any(e.kind == j.RESPONSE and e.what == j.RECEIVED for e in seen):
-                batch = calls.decode_journal_batch(await stream.read())
+                batch = watching.decode_journal_batch(await stream.read())
                 assert batch.missed == 0
                 seen += batch.events
         assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
@@ -449,17 +449,17 @@ async def test_a_watcher_that_comes_too_late_is_told_how_much_it_missed(cast: Ca
         host.router.note("somebody", j.REFUSED, str(n))
     async with raw_client(host.address) as client:
         stream = _watch(client, follow=follow)
-        batches: list[calls.JournalBatch] = []
+        batches: list[watching.JournalBatch] = []
         async with asyncio.timeout(LIMIT_S):
             while sum(len(batch.events) for batch in batches) < 500:
                 data = await stream.read()
                 assert data is not grpc.aio.EOF
-                batches.append(calls.decode_journal_batch(data))
+                batches.append(watching.decode_journal_batch(data))
         assert sum(batch.missed for batch in batches) == 1500
         assert [e.seq for batch in batches for e in batch.events] == list(range(1501, 2001))
         if follow:
             host.router.note("somebody", j.REFUSED, "one more")
-            batch = calls.decode_journal_batch(await asyncio.wait_for(stream.read(), LIMIT_S))
+            batch = watching.decode_journal_batch(await asyncio.wait_for(stream.read(), LIMIT_S))
             assert [event.seq for event in batch.events] == [2001]
 
 
@@ -475,10 +475,10 @@ async def test_a_slow_watcher_is_told_of_its_gap_and_slows_nobody(cast: Cast, mo
                 for _ in range(100):
                     host.router.note("somebody", j.REFUSED, long)
                 await asyncio.sleep(0.001)
-        batches: list[calls.JournalBatch] = []
+        batches: list[watching.JournalBatch] = []
         async with asyncio.timeout(LIMIT_S):
             while not batches or batches[-1].events[-1].seq < 30_000:
-                batches.append(calls.decode_journal_batch(await stream.read()))
+                batches.append(watching.decode_journal_batch(await stream.read()))
         seen = 0
         for batch in batches:
             assert batch.events[0].seq == seen + batch.missed + 1
@@ -490,7 +490,7 @@ async def test_another_host_has_another_journal_name(cast: Cast) -> None:
     names = set()
     for host in (cast.host(), cast.host()):
         async with raw_client(host.address) as client:
-            names.add(calls.decode_journal_batch(await _watch(client).read()).journal)
+            names.add(watching.decode_journal_batch(await _watch(client).read()).journal)
     assert len(names) == 2
 
 
@@ -499,7 +499,7 @@ async def test_a_snapshot_says_who_is_there_and_what_is_open(host: HostService, 
     waiting = asyncio.ensure_future(pair.asker.send_message(Order("wait"), AgentId("actor", "k"), deadline_s=30))
     await until(lambda: len(host.router.sessions) == 1)
     async with raw_client(host.address) as client:
-        snapshot = calls.decode_snapshot(await client.call(calls.LINK, "Snapshot"))
+        snapshot = watching.decode_snapshot(await client.call(calls.LINK, "Snapshot"))
     workers = {worker.name: worker for worker in snapshot.workers}
     assert workers["actor"].types == ["actor"]
     assert workers["actor"].reports
@@ -518,8 +518,8 @@ async def test_a_snapshot_says_who_is_there_and_what_is_open(host: HostService, 
 
 async def test_the_lab_may_note_what_it_did_to_a_process_and_nothing_else(host: HostService) -> None:
     async with raw_client(host.address) as client:
-        await client.call(calls.LINK, "NoteProcess", calls.encode_note_process("w", j.KILLED, "by hand"))
-        request = calls.encode_note_process("w", j.HANDLED, "")
+        await client.call(calls.LINK, "NoteProcess", watching.encode_note_process("w", j.KILLED, "by hand"))
+        request = watching.encode_note_process("w", j.HANDLED, "")
         assert await code_of(client.call(calls.LINK, "NoteProcess", request)) == grpc.StatusCode.INVALID_ARGUMENT
     (noted,) = list(host.journal)
     assert (noted.kind, noted.what, noted.process, noted.detail) == (j.PROCESS, j.KILLED, "w", "by hand")

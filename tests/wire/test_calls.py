@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from agentlab import AgentId, JournalEvent, TypePrefixSubscription, TypeSubscription
 from agentlab.core.subscriptions import Subscription
 from agentlab.core.topics import TopicId
-from agentlab.wire import calls
-from agentlab.wire.calls import Answer, Control, Describe, JournalBatch, LoadState, Question, SaveState
+from agentlab.wire import calls, control, watching
+from agentlab.wire.control import Answer, Control, Describe, LoadState, Question, SaveState
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.parcels import WireError
+from agentlab.wire.watching import JournalBatch
 
 from . import strategies as s
 
@@ -67,44 +68,44 @@ def test_a_subscription_of_ones_own_kind_cannot_travel() -> None:
 
 @pytest.mark.parametrize("question", [SaveState(AgentId("a", "b/c")), Describe(AgentId("a", ""))])
 def test_a_question_comes_back_as_it_was(question: Question) -> None:
-    assert calls.decode_question(calls.encode_question(question)) == question
+    assert control.decode_question(control.encode_question(question)) == question
 
 
 @given(states)
 def test_a_state_comes_back_as_it_was(state: dict[str, Any]) -> None:
     question = LoadState(AgentId("a", "b"), state)
-    assert calls.decode_question(calls.encode_question(question)) == question
+    assert control.decode_question(control.encode_question(question)) == question
     answer = Answer(state)
-    assert calls.decode_answer(calls.encode_answer(SaveState(AgentId("a", "b")), answer)) == answer
+    assert control.decode_answer(control.encode_answer(SaveState(AgentId("a", "b")), answer)) == answer
 
 
 @pytest.mark.parametrize(
     "question", [SaveState(AgentId("a", "b")), LoadState(AgentId("a", "b"), {}), Describe(AgentId("a", "b"))]
 )
 def test_an_answer_may_be_an_error(question: Question) -> None:
-    back = calls.decode_answer(calls.encode_answer(question, Answer(error="no such agent")))
+    back = control.decode_answer(control.encode_answer(question, Answer(error="no such agent")))
     assert back == Answer(error="no such agent")
 
 
 def test_a_state_that_json_cannot_hold_is_refused_where_it_is_made() -> None:
     with pytest.raises(ValueError, match="JSON can hold"):
-        calls.encode_answer(SaveState(AgentId("a", "b")), Answer({"when": object()}))
+        control.encode_answer(SaveState(AgentId("a", "b")), Answer({"when": object()}))
 
 
 @pytest.mark.parametrize("state", ["", "[]", "{", "[" * 100_000, '"text"'])
 def test_a_state_that_is_no_json_object_is_a_wire_error(state: str) -> None:
-    body = calls._any(agents_pb.SaveStateResponse(state=state))
+    body = control._any(agents_pb.SaveStateResponse(state=state))
     with pytest.raises(WireError):
-        calls.decode_answer(body)
-    body = calls._any(agents_pb.LoadStateRequest(agentId=agents_pb.AgentId(type="a", key="b"), state=state))
+        control.decode_answer(body)
+    body = control._any(agents_pb.LoadStateRequest(agentId=agents_pb.AgentId(type="a", key="b"), state=state))
     with pytest.raises(WireError):
-        calls.decode_question(body)
+        control.decode_question(body)
 
 
 @given(s.text, s.text, s.text, states)
 def test_a_control_message_comes_back_as_it_was(rpc_id: str, destination: str, respond_to: str, state: Any) -> None:
-    control = Control(rpc_id, destination, respond_to, calls.encode_question(LoadState(AgentId("a", "b"), state)))
-    assert calls.decode_control(calls.encode_control(control)) == control
+    message = Control(rpc_id, destination, respond_to, control.encode_question(LoadState(AgentId("a", "b"), state)))
+    assert control.decode_control(control.encode_control(message)) == message
 
 
 @pytest.mark.parametrize(
@@ -124,23 +125,23 @@ def test_a_malformed_destination_is_a_wire_error(destination: str) -> None:
 @given(st.lists(journal_events, max_size=3), s.text, uint64)
 def test_journal_events_come_back_as_they_were(events: list[JournalEvent], name: str, missed: int) -> None:
     batch = JournalBatch(name, events, missed)
-    assert calls.decode_journal_batch(calls.encode_journal_batch(batch)) == batch
+    assert watching.decode_journal_batch(watching.encode_journal_batch(batch)) == batch
 
 
 @given(uint64, st.booleans(), s.text)
 def test_what_a_watcher_asks_comes_back_as_it_was(after: int, follow: bool, text: str) -> None:
-    assert calls.decode_watch(calls.encode_watch(after, follow)) == (after, follow)
-    assert calls.decode_note_process(calls.encode_note_process(text, "killed", "x")) == (text, "killed", "x")
+    assert watching.decode_watch(watching.encode_watch(after, follow)) == (after, follow)
+    assert watching.decode_note_process(watching.encode_note_process(text, "killed", "x")) == (text, "killed", "x")
 
 
 def test_a_snapshot_comes_back_as_it_was() -> None:
-    worker = calls.WorkerInfo("w", "c", 7, "ipv4:1.2.3.4:5", True, 3, ["a"], [TypeSubscription("t", "a", "id")])
+    worker = watching.WorkerInfo("w", "c", 7, "ipv4:1.2.3.4:5", True, 3, ["a"], [TypeSubscription("t", "a", "id")])
     sessions = [
-        calls.SessionInfo("s1", "m", "a/b", "w", "c/d", "v", "Ask", 1.5, 2.5),
-        calls.SessionInfo("s2", "m", "", "w", "c/d", "v", "Ask", 1.5, None),
+        watching.SessionInfo("s1", "m", "a/b", "w", "c/d", "v", "Ask", 1.5, 2.5),
+        watching.SessionInfo("s2", "m", "", "w", "c/d", "v", "Ask", 1.5, None),
     ]
-    snapshot = calls.Snapshot([worker], sessions, 9, 2, {"late reply": 4})
-    assert calls.decode_snapshot(calls.encode_snapshot(snapshot)) == snapshot
+    snapshot = watching.Snapshot([worker], sessions, 9, 2, {"late reply": 4})
+    assert watching.decode_snapshot(watching.encode_snapshot(snapshot)) == snapshot
 
 
 DECODERS: list[Callable[[bytes], Any]] = [
@@ -149,13 +150,13 @@ DECODERS: list[Callable[[bytes], Any]] = [
     calls.decode_add_subscription,
     calls.decode_remove_subscription,
     calls.decode_subscriptions,
-    calls.decode_control,
-    calls.decode_question,
-    calls.decode_answer,
-    calls.decode_journal_batch,
-    calls.decode_watch,
-    calls.decode_note_process,
-    calls.decode_snapshot,
+    control.decode_control,
+    control.decode_question,
+    control.decode_answer,
+    watching.decode_journal_batch,
+    watching.decode_watch,
+    watching.decode_note_process,
+    watching.decode_snapshot,
 ]
 
 
