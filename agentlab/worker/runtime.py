@@ -196,12 +196,17 @@ class WorkerRuntime(AgentRuntime):
             await self._tell_again("AddSubscription", calls.encode_add_subscription(subscription))
 
     async def _tell_again(self, method: str, request: bytes) -> None:
-        try:
-            await self._connection.call(calls.AGENT_RPC, method, request)
-        except grpc.RpcError as error:
-            if _code(error) != grpc.StatusCode.INVALID_ARGUMENT:
-                raise
-            logger.error("The host took back a registration: %s", _details(error))
+        # A link takes its earlier one's place. A plain stream may begin before the host has seen the earlier one's end.
+        for pause_s in (0.0,) if self._connection.link else (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
+            try:
+                await self._connection.call(calls.AGENT_RPC, method, request)
+                return
+            except grpc.RpcError as error:
+                if _code(error) != grpc.StatusCode.INVALID_ARGUMENT:
+                    raise
+                if not pause_s:
+                    logger.error("The host took back a registration: %s", _details(error))
+            await asyncio.sleep(pause_s)
 
     def _lost(self, in_flight: set[str], why: str) -> None:
         if not self._running:

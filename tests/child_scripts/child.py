@@ -73,6 +73,12 @@ class Child:
         self._log.seek(0)
         return str(self._log.read().decode(errors="replace"))
 
+    def tell(self, line: str) -> None:
+        """Write a line to its stdin."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+
     def kill(self) -> None:
         """SIGKILL: it dies without a word."""
         self._process.kill()

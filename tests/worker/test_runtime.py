@@ -784,6 +784,7 @@ async def test_a_worker_that_is_started_again_has_its_agents_and_subscriptions(t
     await two.there.add_subscription(TypeSubscription("t", "recorder"))
     for round in (1, 2):
         await two.there.stop()
+        await until(lambda: two.host.router.directory.holder("recorder") is None)
         with pytest.raises(LookupError):
             await two.here.send_message(Text(), AgentId("recorder", "k"))
         await two.there.start()
