@@ -1,8 +1,8 @@
 """The worker runtime: an agent runtime whose messages go through a host.
 
-An agent cannot tell it from the standalone runtime. What the two have in common is in `agentlab.core`: `catalog`,
-`handling`, `interventions`. The stream to the host is in `agentlab.worker.connection`, what happens to a message that
-arrives in `agentlab.worker.inbox`.
+An agent cannot tell it from the standalone runtime. What the two have in common is in `agentlab.core.local`. The
+stream to the host is in `agentlab.worker.connection`, what happens to a message that arrives in
+`agentlab.worker.inbox`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,16 @@ import grpc
 
 from ..core.agents import Agent
 from ..core.cancellation import CancellationToken
-from ..core.catalog import Catalog, close_agents
-from ..core.clock import LamportClock
+from ..core.catalog import close_agents
 from ..core.contexts import MessageContext, MessageHandlerContext
 from ..core.exceptions import DeadlineExceededError, HostLostError, NotAccessibleError, PayloadTooLargeError
-from ..core.handling import Deliveries
 from ..core.ids import AgentId, AgentMetadata, AgentType
-from ..core.interventions import InterventionHandler, Interventions
-from ..core.runtime import RUNTIME_DEFAULT, AgentRuntime
-from ..core.serialization import (
-    JSON_DATA_CONTENT_TYPE,
-    PROTOBUF_DATA_CONTENT_TYPE,
-    MessageSerializer,
-    SerializationRegistry,
-)
+from ..core.interventions import InterventionHandler
+from ..core.local import LocalRuntime
+from ..core.runtime import RUNTIME_DEFAULT
+from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
 from ..core.signals import wait_for_signal
-from ..core.subscriptions import Subscription, SubscriptionTable
+from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
 from ..wire import calls, watching
 from ..wire.control import Answer, Describe, LoadState, Question, SaveState
@@ -51,7 +45,7 @@ logger = logging.getLogger("agentlab.worker")
 T = TypeVar("T", bound=Agent)
 
 
-class WorkerRuntime(AgentRuntime):
+class WorkerRuntime(LocalRuntime):
     """A worker runtime: holds agents, advertises their types to the host, and runs their handlers.
 
     `host_address` is ``host:port``; `name` its lane on the timeline. `default_deadline_s` is how long a direct message
@@ -79,14 +73,8 @@ class WorkerRuntime(AgentRuntime):
         if payload_serialization_format not in {JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE}:
             raise ValueError(f"Unsupported payload serialization format: {payload_serialization_format}")
         _check_address(host_address)
-        self._default_deadline_s = default_deadline_s
+        super().__init__(intervention_handlers, default_deadline_s)
         self._connect_timeout_s = connect_timeout_s
-        self._interventions = Interventions(intervention_handlers)
-        self._serializers = SerializationRegistry()
-        self._subscriptions = SubscriptionTable()
-        self._catalog = Catalog(self)
-        self._deliveries = Deliveries(self._catalog)
-        self._lamport = LamportClock()
         self._pending = PendingCalls()
         self._control = ControlChannel(self._answer)
         self._connection = HostConnection(
@@ -107,7 +95,7 @@ class WorkerRuntime(AgentRuntime):
             self._subscriptions,
             self._interventions,
             self._connection,
-            self._lamport,
+            self._clock,
         )
         self._running = False
 
@@ -130,15 +118,6 @@ class WorkerRuntime(AgentRuntime):
     def started(self) -> bool:
         """Whether it runs, connected or not."""
         return self._running
-
-    @property
-    def agent_types(self) -> list[str]:
-        """The types registered here."""
-        return self._catalog.types
-
-    def subscriptions_of(self, agent_type: str) -> list[Subscription]:
-        """The subscriptions here that are for agents of a type."""
-        return [s for s in self._subscriptions if getattr(s, "agent_type", None) == agent_type]
 
     # Running
 
@@ -266,7 +245,7 @@ class WorkerRuntime(AgentRuntime):
             message_id,
             MessageHandlerContext.message_id(),
             self._connection.clock.now_ns(),
-            self._lamport.tick(),
+            self._clock.tick(),
             math.inf if deadline_s is None else deadline_s,
         )
         if cancellation_token is not None:
@@ -319,7 +298,7 @@ class WorkerRuntime(AgentRuntime):
             message_id,
             MessageHandlerContext.message_id(),
             self._connection.clock.now_ns(),
-            self._lamport.tick(),
+            self._clock.tick(),
         )
         await self._connection.send(event)
 
@@ -399,9 +378,7 @@ class WorkerRuntime(AgentRuntime):
     async def unregister(self, type: str | AgentType) -> None:
         """Give up an agent type here and at the host. Raises LookupError for an unknown one."""
         agent_type = str(type)
-        agents = self._catalog.remove(agent_type)
-        for subscription in self.subscriptions_of(agent_type):
-            self._subscriptions.remove(subscription.id)
+        agents = self._forget_type(agent_type)
         if self._connection.joined:
             try:
                 await self._connection.call(calls.LINK, "WithdrawAgent", calls.encode_withdraw_agent(agent_type))
@@ -429,10 +406,6 @@ class WorkerRuntime(AgentRuntime):
         await self._tell("RemoveSubscription", calls.encode_remove_subscription(id))
         self._subscriptions.remove(id)
 
-    def add_message_serializer(self, serializer: MessageSerializer[Any] | Sequence[MessageSerializer[Any]]) -> None:
-        """Teach this process to read and write messages of a type."""
-        self._serializers.add_serializer(serializer)
-
     async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
         """The agent's own object.
 
@@ -443,22 +416,7 @@ class WorkerRuntime(AgentRuntime):
             for worker in (await self.snapshot()).workers:
                 if id.type in worker.types:
                     raise NotAccessibleError(f"{id} lives in the worker {worker.name}, not in this process.")
-        instance: T = await self._catalog.instance(id, type)
-        return instance
-
-    async def get(
-        self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
-    ) -> AgentId:
-        """The id of an agent; with ``lazy=False`` the agent is made now if it was not yet (only here)."""
-        return await self._catalog.get(id_or_type, key, lazy)
-
-    async def save_state(self) -> Mapping[str, Any]:
-        """The states of all agents of this worker, by agent id as text."""
-        return await self._catalog.save_state()
-
-    async def load_state(self, state: Mapping[str, Any]) -> None:
-        """Give agents of this worker the states that `save_state` returned. Unknown types are left out."""
-        await self._catalog.load_state(state)
+        return await super().try_get_underlying_agent_instance(id, type)
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """What the agent tells about itself, wherever it is.
@@ -466,21 +424,21 @@ class WorkerRuntime(AgentRuntime):
         Raises RemoteHandlerError when another worker cannot say.
         """
         if agent.type in self._catalog:
-            return await self._catalog.metadata(agent)
+            return await super().agent_metadata(agent)
         description = await self._control.ask(Describe(agent))
         return AgentMetadata(type=agent.type, key=agent.key, description=description)
 
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
         """The agent's state, wherever it is. Raises RemoteHandlerError when another worker cannot say."""
         if agent.type in self._catalog:
-            return await (await self._catalog.agent(agent)).save_state()
+            return await super().agent_save_state(agent)
         state: Mapping[str, Any] = await self._control.ask(SaveState(agent))
         return state
 
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Give the agent a state, wherever it is. Raises RemoteHandlerError when another worker cannot."""
         if agent.type in self._catalog:
-            await (await self._catalog.agent(agent)).load_state(state)
+            await super().agent_load_state(agent, state)
         else:
             await self._control.ask(LoadState(agent, state))
 
