@@ -20,8 +20,8 @@ def keepalive_options(keepalive_s: float) -> list[tuple[str, int]]:
     return [
         ("grpc.keepalive_time_ms", keepalive_ms),
         ("grpc.keepalive_timeout_ms", keepalive_ms),
-        # Measured with grpcio 1.85 and a paused process: without this one, only a ping's own timeout, which is a minute,
-        # ends the connection, whatever the timeout above says.
+        # Measured with grpcio 1.85 and a paused process: without this one, a ping's own timeout, a minute, ends the
+        # connection, whatever the timeout above says.
         ("grpc.http2.ping_timeout_ms", keepalive_ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
