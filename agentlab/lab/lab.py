@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import tempfile
 import time
+import uuid
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -43,6 +44,7 @@ from .tables import Log, Table
 from .watching import JournalWatcher
 
 if TYPE_CHECKING:
+    from ..panels.dashboard import Dashboard
     from ..timeline.picture import Picture
     from ..timeline.shapes import LaneKind
 
@@ -88,6 +90,8 @@ class Lab:
         self._watcher: JournalWatcher | None = None
         self._state = "not started"
         self._started_at = ""
+        self._registered: dict[str, tuple[str, AgentSpec]] = {}
+        self._waiting: dict[str, CancellationToken] = {}
 
     # Starting and stopping
 
@@ -311,6 +315,7 @@ class Lab:
             done = await loop.run(self._register_here(type, spec))
         else:
             done = await loop.run(self._register_there(worker, type, spec))
+        self._registered[type] = worker, spec
         if not done["replaced"]:
             return f"{type}: {spec} on {worker}"
         carried = f", {done['agents']} running agents replaced" if done["agents"] else ""
@@ -356,6 +361,12 @@ class Lab:
                 await loop.run(self._crew.unregister(worker, type))
         except (ChildError, LookupError) as error:
             raise LabError(f"{worker} has no agent type {type!r}. {error}") from None
+        self._registered.pop(type, None)
+
+    @property
+    def registered(self) -> dict[str, tuple[str, AgentSpec]]:
+        """What was registered from here: agent type → the worker, and what makes its agents."""
+        return dict(self._registered)
 
     # Messages
 
@@ -377,19 +388,28 @@ class Lab:
         target = agent_id(recipient)
         loop = self._running()
         assert self._notebook is not None
+        message_id = message_id or uuid.uuid4().hex
+        token = self._waiting[message_id] = cancellation_token or CancellationToken()
         try:
             return await loop.run(
                 self._notebook.send_message(
                     message,
                     target,
                     sender=sender,
-                    cancellation_token=cancellation_token,
+                    cancellation_token=token,
                     message_id=message_id,
                     deadline_s=deadline_s,
                 )
             )
         except Exception as error:
             raise readable_error(error) from None
+        finally:
+            self._waiting.pop(message_id, None)
+
+    @property
+    def waiting(self) -> dict[str, CancellationToken]:
+        """The direct messages that the notebook itself sent and waits for: message id → what gives it up."""
+        return dict(self._waiting)
 
     async def publish_message(
         self,
@@ -473,3 +493,19 @@ class Lab:
 
     def _repr_html_(self) -> str:
         return f"<p>Lab, {self._state}</p>{self.processes._repr_html_()}"
+
+    def dashboard(self) -> Dashboard:
+        """The dashboard: see and steer everything. A cell shows it. A lab has one, until it is closed.
+
+        Raises ImportError where ipywidgets is not installed.
+        """
+        from ..panels.dashboard import dashboard_of
+
+        return dashboard_of(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The dashboard; where there are no widgets, a table."""
+        try:
+            return self.dashboard()._repr_mimebundle_(include, exclude)
+        except ImportError:
+            return {"text/plain": repr(self), "text/html": self._repr_html_()}
