@@ -114,10 +114,7 @@ class Catalog:
         self._require(agent_type)
         del self._entries[agent_type]
         gone = [agent_id for agent_id in self._agents if agent_id.type == agent_type]
-        for agent_id, making in list(self._making.items()):
-            if agent_id.type == agent_type:
-                del self._making[agent_id]
-                making.cancel()
+        self._stop_making(agent_type)
         return [self._agents.pop(agent_id) for agent_id in gone]
 
     def swap(
@@ -130,6 +127,13 @@ class Catalog:
         """Put another factory, and agents that it made, in the place of a type's own."""
         self._entries[agent_type] = _entry(factory, expected_class)
         self._agents.update(agents)
+        self._stop_making(agent_type)  # whoever waits asks again, and gets what the new factory makes
+
+    def _stop_making(self, agent_type: str) -> None:
+        for agent_id, making in list(self._making.items()):
+            if agent_id.type == agent_type:
+                del self._making[agent_id]
+                making.cancel()
 
     async def agent(self, agent_id: AgentId) -> Agent:
         """The agent with this id, made if it was not yet; once, however many ask for it meanwhile.

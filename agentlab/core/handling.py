@@ -98,6 +98,10 @@ class Deliveries:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise  # by `cancel_all`, which sees to those who wait
+            if agent_id.type in self._catalog:  # replaced while the agent was made: the new factory makes it
+                if agent_id in self._waiting and agent_id.type not in self._held:
+                    self.start(self._make_then_start(agent_id))
+                return
             problem = LookupError(f"The agent type {agent_id.type!r} was unregistered.")
             problem.__cause__ = error
         except BaseException as error:

@@ -902,3 +902,20 @@ async def test_a_worker_describes_itself(two: Two) -> None:
     assert "2 workers" in repr(two.host)
     await two.here.stop()
     assert "here stopped" in repr(two.here)
+
+
+async def test_replacing_a_type_does_not_wait_for_an_agent_that_is_still_being_made(two: Two) -> None:
+    class Answering(RoutedAgent):
+        @rpc
+        async def on_text(self, message: Text, ctx: MessageContext) -> Text:
+            return message
+
+    async def never() -> Answering:
+        await asyncio.Event().wait()
+        raise AssertionError("an event that nobody sets")
+
+    await Answering.register(two.there, "slow", never)
+    asking = asyncio.ensure_future(two.here.send_message(Text(), AgentId("slow", "k")))
+    await until(lambda: bool(two.there._deliveries.tasks))
+    assert await two.there.replace_factory("slow", lambda: Answering("x"), expected_class=Answering) == 0
+    assert await asyncio.wait_for(asking, 5) == Text()
