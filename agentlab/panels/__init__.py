@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .dashboard import Dashboard
     from .logs import LogsPanel
+    from .sending import SendPanel
     from .sessions import SessionsPanel
     from .timeline import TimelinePanel
     from .topology import TopologyPanel
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 _MODULES = {
     "Dashboard": "dashboard",
     "LogsPanel": "logs",
+    "SendPanel": "sending",
     "SessionsPanel": "sessions",
     "TimelinePanel": "timeline",
     "TopologyPanel": "topology",
 }
 """Imported when first used: they need ipywidgets, and what is not a widget here does not."""
 
-__all__ = ["Dashboard", "LogsPanel", "SessionsPanel", "TimelinePanel", "TopologyPanel"]
+__all__ = ["Dashboard", "LogsPanel", "SendPanel", "SessionsPanel", "TimelinePanel", "TopologyPanel"]
 
 
 def __getattr__(name: str) -> Any:

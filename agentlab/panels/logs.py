@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from ..core.journal import HOST
 from .markup import block, escaped, short
-from .panel import Panel
+from .panel import Panel, offer
 from .reading import LabFacts
 
 TAIL_BYTES: Final = 64 * 1024
@@ -74,7 +74,7 @@ class LogsPanel(Panel):
     def look(self) -> None:
         """Show again, after the user chose something else."""
         with self.observer.lock:
-            if not self.closed:
+            if not self.closed and self.process.value is not None:
                 self.show(self.facts)
 
     def lines(self) -> list[str]:
@@ -92,11 +92,7 @@ class LogsPanel(Panel):
             return
         lines = self.lines()
         options = (ALL, *self._tails)
-        if tuple(self.process.options) != options:
-            value = self.process.value if self.process.value in options else ALL
-            with self.process.hold_trait_notifications():
-                self.process.options = options
-                self.process.value = value
+        offer(self.process, options, self.process.value if self.process.value in options else ALL)
         self.text.value = _shown(lines, self.containing.value)
 
     def still(self) -> tuple[str, str]:

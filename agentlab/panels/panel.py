@@ -179,6 +179,20 @@ def open_panel(lab: Lab, kind: type[Panel]) -> Panel | None:
     return None if panel is None or panel.closed else panel
 
 
+def offer(widget: Any, options: Sequence[Any], value: Any) -> bool:
+    """Let a list widget offer these options, with this one chosen. False when that is what it does already.
+
+    On the way its value is something else for a moment: what observes it should look away.
+    """
+    if list(widget.options) == list(options) and widget.value == value:
+        return False
+    with widget.hold_sync():
+        if list(widget.options) != list(options):
+            widget.options = options
+        widget.value = value
+    return True
+
+
 def close_all(widget: Any) -> None:
     """Close a widget with all that belongs to it: closing a box leaves its children, layouts and styles behind."""
     parts: list[Any] = []
