@@ -18,10 +18,11 @@ from matplotlib.patheffects import withStroke
 
 from agentlab.core.exceptions import BY_NAME
 
+from .glyphs import as_it_is
 from .ground import break_lines
 from .labels import Box, Line, place_labels, shortened
 from .shapes import Arrow, Layout
-from .style import ARROWS, INK, WHITE, ArrowLook
+from .style import ARROWS, FAINT, INK, WHITE, ArrowLook
 
 ALL_LABELLED: Final = 40
 """Up to so many arrows, every message is labelled with its type, at the cost of hiding a bit of an arrow."""
@@ -56,24 +57,32 @@ def draw_arrows(picture: Layout, ax: Axes) -> list[Artist]:
     """Draw all arrows, and return the handles for the legend. The limits of the axes must be set before: the
     heads are turned to fit."""
     legend: list[Artist] = []
-    scale = _scale(len(picture.arrows))
     for style, look in ARROWS.items():
         arrows = [arrow for arrow in picture.arrows if arrow.style == style]
         if not arrows:
             continue
-        lines = [_course(arrow, picture) for arrow in arrows]
-        drawn = LineCollection(
-            lines, colors=look.colour, linestyles=[look.dashes], linewidths=1.3 * scale, zorder=3, label=style
-        )
-        ax.add_collection(drawn, autolim=False)
-        arrived = [line[-2:] for line, arrow in zip(lines, arrows, strict=True) if arrow.fate == "arrived"]
-        if arrived:
-            ax.add_collection(_heads(arrived, look, scale, ax), autolim=False)
+        for faint in (True, False):
+            alike = [arrow for arrow in arrows if picture.is_faint(arrow.message_id) == faint]
+            if alike:
+                _draw_alike(alike, look, style, picture, ax, faint)
         shown = Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.3, label=look.legend)
         shown.set_marker(Outline([*look.head, look.head[0]]))
         shown.set(markersize=9, markerfacecolor=WHITE if look.hollow else look.colour)
         legend.append(shown)
     return legend
+
+
+def _draw_alike(arrows: list[Arrow], look: ArrowLook, style: str, picture: Layout, ax: Axes, faint: bool) -> None:
+    scale = _scale(len(picture.arrows))
+    lines = [_course(arrow, picture) for arrow in arrows]
+    drawn = LineCollection(
+        lines, colors=look.colour, linestyles=[look.dashes], linewidths=1.3 * scale, zorder=3, label=style
+    )
+    arrived = [line[-2:] for line, arrow in zip(lines, arrows, strict=True) if arrow.fate == "arrived"]
+    for part in (drawn, _heads(arrived, look, scale, ax)) if arrived else (drawn,):
+        if faint:
+            part.set(alpha=FAINT, zorder=2.5)
+        ax.add_collection(part, autolim=False)
 
 
 def _scale(arrows: int) -> float:
@@ -114,28 +123,32 @@ def _turned(head: Iterable[Point], scale: float, angle: float) -> Outline:
 
 def label_arrows(picture: Layout, ax: Axes) -> None:
     """Label each message on its first hop, then on further hops where there is room."""
-    if len(picture.arrows) > LABELLED_ARROWS:
+    extent = ax.get_window_extent()
+    left, right = ax.get_xlim()
+    # of arrows that only cross a window's edge, the part inside is what can be labelled
+    arrows = [arrow for arrow in picture.arrows if not picture.is_faint(arrow.message_id)]
+    arrows = [a for a in arrows if left <= picture.axis.place(a.end) and picture.axis.place(a.start) <= right]
+    if len(arrows) > LABELLED_ARROWS:
         return
     to_pixels = ax.transData
     lines: list[Line] = []
-    for arrow in picture.arrows:
+    for arrow in arrows:
         x0, y0, x1, y1 = ends(arrow, picture)
         (px0, py0), (px1, py1) = to_pixels.transform([(x0, y1 if is_hook(arrow) else y0), (x1, y1)])
-        lines.append((px0, py0, px1, py1))
+        lines.append(_within((px0, py0, px1, py1), extent.x0, extent.x1))
     seen: set[tuple[str, str]] = set()
     first: list[tuple[Arrow, Line]] = []
     further: list[tuple[Arrow, Line]] = []
-    for arrow, line in zip(picture.arrows, lines, strict=True):
+    for arrow, line in zip(arrows, lines, strict=True):
         (further if (arrow.message_id, arrow.style) in seen else first).append((arrow, line))
         seen.add((arrow.message_id, arrow.style))
     wanted = [*_mark_labels(picture, ax)]
     needed = len(wanted)
-    if len(picture.arrows) <= ALL_LABELLED:
+    if len(arrows) <= ALL_LABELLED:
         needed += sum(bool(arrow.label) for arrow, _ in first)
     for arrow, line in first + further:
         if arrow.label:
             wanted.append((shortened(arrow.label, 18), ARROWS[arrow.style].colour, line))
-    extent = ax.get_window_extent()
     heights = to_pixels.transform([(0, number) for number in range(len(picture.lanes))])[:, 1]
     lane_lines = [(extent.x0, y, extent.x1, y) for y in heights]
     breaks = to_pixels.transform([(middle, 0) for middle in break_lines(picture)] or [(0, 0)])[:, 0]
@@ -150,7 +163,17 @@ def label_arrows(picture: Layout, ax: Axes) -> None:
             continue
         x, y = to_data.transform(place)
         label = ax.text(x, y, text, fontsize=LABEL_SIZE, va="center", ha="left", color=colour)
+        as_it_is(label)
         label.set(zorder=7, path_effects=[withStroke(linewidth=2.0, foreground=WHITE, alpha=0.85)])
+
+
+def _within(line: Line, left: float, right: float) -> Line:
+    """The part of a line between two verticals, of which at least one point lies there."""
+    x0, y0, x1, y1 = line
+    if x1 - x0 < 1e-9:
+        return line
+    low, high = max(0.0, (left - x0) / (x1 - x0)), min(1.0, (right - x0) / (x1 - x0))
+    return x0 + low * (x1 - x0), y0 + low * (y1 - y0), x0 + high * (x1 - x0), y0 + high * (y1 - y0)
 
 
 def _mark_labels(picture: Layout, ax: Axes) -> Iterator[tuple[str, str, Line]]:
@@ -159,7 +182,8 @@ def _mark_labels(picture: Layout, ax: Axes) -> Iterator[tuple[str, str, Line]]:
     for mark in picture.marks:
         error = mark.detail.partition(":")[0]
         label = error if error in BY_NAME else mark.label
-        if mark.message_id and label:
+        is_seen = picture.axis.first <= mark.at <= picture.axis.last and not picture.is_faint(mark.message_id)
+        if mark.message_id and label and is_seen:
             x, y = ax.transData.transform((picture.axis.place(mark.at), mark.lane))
             reach = 10 * ax.figure.dpi / 72  # points: past the symbol and the line of the lane
             yield shortened(label, 22), INK, (x, y - reach, x, y + reach)

@@ -1,7 +1,7 @@
 """The time axis: where on the timeline an event belongs, and in which unit that place is read.
 
 Everything that turns an event into a place goes through `TimeAxis`: `at` gives its time in whole ticks, `place`
-where that time is drawn. So another notion of time (Lamport's clock, say) is another axis and nothing else.
+where that time is drawn. So Lamport's logical time is another axis and nothing else, and so is a window.
 Read next: `agentlab.timeline.folding`, then `agentlab.timeline.shapes`.
 """
 
@@ -17,6 +17,10 @@ from agentlab.core.journal import JournalEvent
 UNITS: Final = (("µs", 1_000, 1_000_000), ("ms", 1_000_000, 10_000_000_000), ("s", 1_000_000_000, None))
 """Unit, nanoseconds in it, and the length in nanoseconds up to which it is used. Milliseconds are what a
 message between processes takes, so they serve from 1 ms to 10 s: below and above, the numbers get long."""
+
+
+LOGICAL_LABEL: Final = "logical time (Lamport's clock)"
+WINDOW_LABEL: Final = "time since the first event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class TimeAxis:
     origin: int
     """The tick of the earliest event."""
     length: int
-    """Ticks from the earliest event to the latest."""
+    """Ticks from the beginning of what is shown to its end: of all events, from the earliest to the latest."""
     unit: str
     """The unit in which times are shown."""
     ticks_per_unit: int
@@ -54,10 +58,21 @@ class TimeAxis:
     """What to write under the axis."""
     folds: tuple[Fold, ...] = ()
     """In order of time; they may touch, and do not overlap."""
+    first: int = 0
+    """The tick at which what is shown begins."""
+    is_logical: bool = False
+    """Whether a tick is one of Lamport's clock, and not a nanosecond."""
+    is_window: bool = False
+    """Whether this is a part of the time that the events took."""
+
+    @property
+    def last(self) -> int:
+        """The tick at which what is shown ends."""
+        return self.first + self.length
 
     def at(self, event: JournalEvent) -> int:
         """The event's time, in ticks since the origin."""
-        return event.time_ns - self.origin
+        return (event.lamport if self.is_logical else event.time_ns) - self.origin
 
     def shown(self, ticks: int) -> float:
         """A time or a length of time, in the unit of the axis."""
@@ -88,11 +103,11 @@ class TimeAxis:
 
     def stretches(self) -> Iterator[tuple[int, int]]:
         """Start and end of the stretches between the folds, where the scale is true."""
-        start = 0
+        start = self.first
         for fold in self.folds:
             yield start, fold.start
             start = fold.end
-        yield start, self.length
+        yield start, self.last
 
 
 def time_axis(events: Sequence[JournalEvent]) -> TimeAxis:
@@ -103,3 +118,12 @@ def time_axis(events: Sequence[JournalEvent]) -> TimeAxis:
     length = max(times, default=0) - origin
     unit, ticks = next((unit, ns) for unit, ns, limit in UNITS if limit is None or length < limit)
     return TimeAxis(origin, length, unit, ticks, f"{unit} since the first event")
+
+
+def window_axis(origin: int, first: int, last: int, *, is_logical: bool) -> TimeAxis:
+    """The axis of a window from tick `first` to tick `last`, without folds."""
+    length = max(1, last - first)
+    if is_logical:
+        return TimeAxis(origin, length, "", 1, LOGICAL_LABEL, first=first, is_logical=True, is_window=True)
+    unit, ticks = next((unit, ns) for unit, ns, limit in UNITS if limit is None or length < limit)
+    return TimeAxis(origin, length, unit, ticks, WINDOW_LABEL, first=first, is_window=True)

@@ -21,11 +21,12 @@ from matplotlib.patches import Patch
 from agentlab.core.journal import FAILED, JournalEvent
 
 from .arrows import draw_arrows, ends, label_arrows
+from .glyphs import as_it_is
 from .ground import draw_breaks, draw_lanes, prepare, room_over
 from .picture import Picture
 from .placing import layout
-from .shapes import EMPTY, LaneKind, Layout
-from .style import BARS, ESTIMATED, FATES, GREY, INK, MARKS, QUIET_MARKS, SymbolLook
+from .shapes import EMPTY, Bar, LaneKind, Layout
+from .style import BARS, ESTIMATED, FAINT, FATES, GREY, INK, MARKS, QUIET_MARKS, SymbolLook
 
 FORMATS: Final = (".svg", ".png", ".pdf")
 _BAR: Final = 0.17
@@ -87,11 +88,7 @@ def draw(picture: Layout, ax: Axes) -> None:
         ax.set_axis_off()
         ax.text(0.5, 0.5, EMPTY, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=12)
         return
-    prepare(picture, ax)
-    draw_lanes(picture, ax)
-    draw_breaks(picture, ax)
-    legend = [*_draw_bars(picture, ax), *draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
-    label_arrows(picture, ax)
+    legend = draw_content(picture, ax)
     remarks = picture.remarks()
     below = ax.get_window_extent().height / ax.figure.dpi  # axes height in inches: the legend keeps its distance
     if legend:
@@ -109,7 +106,7 @@ def draw(picture: Layout, ax: Axes) -> None:
             borderpad=0,
         )
     if remarks:
-        ax.text(
+        told = ax.text(
             0,
             -0.29 / below,
             "; ".join(remarks),
@@ -119,6 +116,25 @@ def draw(picture: Layout, ax: Axes) -> None:
             fontsize=7.5,
             color=GREY,
         )
+        as_it_is(told)
+
+
+def draw_content(picture: Layout, ax: Axes) -> list[Artist]:
+    """Draw a layout that has lanes, and return the handles of its legend."""
+    prepare(picture, ax)
+    draw_lanes(picture, ax)
+    draw_breaks(picture, ax)
+    legend = [*_draw_bars(picture, ax), *draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
+    label_arrows(picture, ax)
+    return legend
+
+
+def bar_box(bar: Bar, picture: Layout) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a handler's bar, in data coordinates."""
+    # levels share what room a lane has, so that a busy lane does not grow into the next one
+    step = min(_BAR * 0.62, 0.3 / picture.lanes[bar.lane].levels)
+    top = bar.lane - _BAR / 2 + bar.level * step
+    return picture.axis.place(bar.start), top, picture.axis.place(bar.end), top + _BAR
 
 
 def _draw_bars(picture: Layout, ax: Axes) -> list[Artist]:
@@ -127,19 +143,20 @@ def _draw_bars(picture: Layout, ax: Axes) -> list[Artist]:
         bars = [bar for bar in picture.bars if bar.outcome == outcome]
         if not bars:
             continue
-        boxes, failures = [], []
-        for bar in bars:
-            # levels share what room a lane has, so that a busy lane does not grow into the next one
-            step = min(_BAR * 0.62, 0.3 / picture.lanes[bar.lane].levels)
-            top = bar.lane - _BAR / 2 + bar.level * step
-            x0, x1 = picture.axis.place(bar.start), picture.axis.place(bar.end)
-            boxes.append([(x0, top), (x1, top), (x1, top + _BAR), (x0, top + _BAR)])
-            failures.append((x1, top + _BAR / 2))
-        drawn = PolyCollection(boxes, facecolor=look.face, edgecolor=look.edge, linewidths=1.0, zorder=2, label=outcome)
-        drawn.set(hatch=look.hatch, linestyle=look.dashes)
-        ax.add_collection(drawn, autolim=False)
-        if outcome == FAILED:
-            _scatter(ax, failures, MARKS[FAILED], zorder=5)
+        for faint in (True, False):
+            boxes, failures = [], []
+            for bar in bars:
+                if picture.is_faint(bar.message_id) == faint:
+                    x0, top, x1, bottom = bar_box(bar, picture)
+                    boxes.append([(x0, top), (x1, top), (x1, bottom), (x0, bottom)])
+                    failures.append((x1, (top + bottom) / 2))
+            if not boxes:
+                continue
+            drawn = PolyCollection(boxes, facecolor=look.face, edgecolor=look.edge, linewidths=1.0, zorder=2)
+            drawn.set(hatch=look.hatch, linestyle=look.dashes, label=outcome, alpha=FAINT if faint else None)
+            ax.add_collection(drawn, autolim=False)
+            if outcome == FAILED:
+                _scatter(ax, failures, MARKS[FAILED], 5, faint)
         shown = Patch(facecolor=look.face, edgecolor=look.edge, linewidth=1.0, label=look.legend)
         shown.set(hatch=look.hatch, linestyle=look.dashes)
         legend.append(shown)
@@ -148,31 +165,44 @@ def _draw_bars(picture: Layout, ax: Axes) -> list[Artist]:
 
 def _draw_symbols(picture: Layout, ax: Axes) -> list[Artist]:
     """The ends of arrows that did not arrive, and the marks on lanes."""
-    places: dict[SymbolLook, list[tuple[float, float]]] = {}
+    places: dict[tuple[SymbolLook, bool], list[tuple[float, float]]] = {}
     for arrow in picture.arrows:
         if arrow.fate != "arrived":
-            places.setdefault(FATES[arrow.fate], []).append(ends(arrow, picture)[2:])
+            faint = picture.is_faint(arrow.message_id)
+            places.setdefault((FATES[arrow.fate], faint), []).append(ends(arrow, picture)[2:])
         elif arrow.estimated:
             x0, y0, x1, y1 = ends(arrow, picture)
-            places.setdefault(ESTIMATED, []).append((x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4))
+            faint = picture.is_faint(arrow.message_id)
+            places.setdefault((ESTIMATED, faint), []).append((x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4))
     for mark in picture.marks:
         if mark.weight == "covered":
             continue
         look = QUIET_MARKS[mark.what] if mark.weight == "quiet" else MARKS[mark.what]
-        places.setdefault(look, []).append((picture.axis.place(mark.at), mark.lane))
+        faint = bool(mark.message_id) and picture.is_faint(mark.message_id)
+        places.setdefault((look, faint), []).append((picture.axis.place(mark.at), mark.lane))
     legend: list[Artist] = []
-    for look, points in places.items():
-        _scatter(ax, points, look, zorder=5 if look in QUIET_MARKS.values() else 6)
+    explained = set()
+    for (look, faint), points in places.items():
+        is_seen = _scatter(ax, points, look, 5 if look in QUIET_MARKS.values() else 6, faint)
+        if not is_seen or look in explained:
+            continue
+        explained.add(look)
         shown = Line2D([], [], linestyle="none", marker=look.marker, markersize=look.area**0.5, label=look.legend)
         shown.set(markerfacecolor=look.face, markeredgecolor=look.edge, markeredgewidth=_edge_width(look))
         legend.append(shown)
     return legend
 
 
-def _scatter(ax: Axes, points: list[tuple[float, float]], look: SymbolLook, zorder: float) -> None:
+def _scatter(ax: Axes, points: list[tuple[float, float]], look: SymbolLook, zorder: float, faint: bool) -> bool:
+    """Draw symbols; False when none of them is within the picture. They may stand a little over its edge."""
+    left, right = ax.get_xlim()
+    points = [point for point in points if left <= point[0] <= right]
+    if not points:
+        return False
     xs, ys = zip(*points, strict=True)
     shown = ax.scatter(xs, ys, s=look.area, c=look.edge, marker=look.marker, zorder=zorder, clip_on=False)
-    shown.set(facecolor=look.face, edgecolor=look.edge, linewidth=_edge_width(look))
+    shown.set(facecolor=look.face, edgecolor=look.edge, linewidth=_edge_width(look), alpha=FAINT if faint else None)
+    return True
 
 
 def _edge_width(look: SymbolLook) -> float:

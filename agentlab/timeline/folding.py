@@ -8,12 +8,12 @@ slant, and no more than that. Read next: `agentlab.timeline.shapes`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from statistics import median_low
 from typing import Final
 
-from .axis import Fold
+from .axis import Fold, TimeAxis
 
 IDLE_ENOUGH: Final = 0.04
 """Idle time is folded until a typical hop is this share of the picture wide (35 pixels of a notebook's 900)."""
@@ -83,6 +83,22 @@ def folds(
         if wider >= GAIN * scale and min(wait.length for wait in folded) * wider >= WORTH * width:
             chosen, scale = list(folded), wider
     return _placed(sorted(chosen, key=lambda wait: wait.start), scale)
+
+
+def shown_folds(
+    axis: TimeAxis,
+    hops: Iterable[tuple[int, int]],
+    handlers: Iterable[tuple[int, int]],
+    moments: Iterable[int],
+) -> tuple[Fold, ...]:
+    """The folds of what is shown on an axis: what happens outside of it does not count."""
+    first, last = axis.first, axis.last
+
+    def inside(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        return [(max(a, first) - first, min(b, last) - first) for a, b in spans if b >= first and a <= last]
+
+    found = folds(axis.length, inside(hops), inside(handlers), [m - first for m in moments if first <= m <= last])
+    return tuple(replace(f, start=f.start + first, end=f.end + first, place=f.place + first) for f in found)
 
 
 def _waits(length: int, busy: list[tuple[int, int]], moments: Iterable[int]) -> list[Wait]:

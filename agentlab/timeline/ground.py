@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.ticker import MaxNLocator
 
 from agentlab.core.journal import GONE, JOINED, KILLED, PAUSED, RESUMED
 
+from .glyphs import drawable
 from .labels import CHARACTER_WIDTH, shortened
 from .ruler import duration, ruler
 from .shapes import Layout
@@ -29,20 +31,26 @@ _TOOTH: Final = 0.09
 
 def prepare(picture: Layout, ax: Axes) -> None:
     """Set the limits, the ruler and the names of the lanes. Everything else is drawn after that."""
-    span = picture.axis.place(picture.axis.length) or 1.0
-    ax.set_xlim(-0.02 * span, 1.03 * span)
+    begin = picture.axis.place(picture.axis.first)
+    span = picture.axis.place(picture.axis.last) - begin or 1.0
+    ax.set_xlim(begin - 0.02 * span, begin + 1.03 * span)
     has_hook = any(arrow.from_lane == 0 and arrow.to_lane in (0, None) for arrow in picture.arrows)
     ax.set_ylim(len(picture.lanes) - 0.55, -0.65 if has_hook else -0.4)
-    ax.set_yticks(range(len(picture.lanes)), [shortened(lane.name) for lane in picture.lanes], fontsize=10, color=INK)
+    ax.set_yticks(
+        range(len(picture.lanes)), [drawable(shortened(lane.name)) for lane in picture.lanes], fontsize=10, color=INK
+    )
     for label, lane in zip(ax.get_yticklabels(), picture.lanes, strict=True):
-        label.set_fontweight("bold" if lane.is_host else "normal")
+        label.set(fontweight="bold" if lane.is_host else "normal", parse_math=False)
     ax.tick_params(axis="y", length=0, pad=8)
     ax.tick_params(axis="x", labelsize=TICK_SIZE, colors=GREY, labelcolor=GREY, length=3)
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(LANE)
-    if picture.axis.folds:
+    if picture.axis.folds or (picture.axis.is_window and not picture.axis.is_logical):
         _set_ruler(picture, ax)
+    elif picture.axis.is_logical:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.ticklabel_format(axis="x", style="plain", useOffset=False)
     ax.set_xlabel(
         FOLDED_LABEL if picture.axis.folds else picture.axis.label, fontsize=8.5, color=GREY, loc="right", labelpad=2
     )
@@ -136,7 +144,7 @@ def draw_lanes(picture: Layout, ax: Axes) -> None:
         if changes and changes[0].what == JOINED and not _is_used_before(picture, number, changes[0].at):
             state = "dotted"
         for mark in changes:
-            at = picture.axis.place(mark.at)
+            at = min(max(picture.axis.place(mark.at), left), right)
             segments[state].append([(begin, number), (at, number)])
             state, begin = after[mark.what], at
         segments[state].append([(begin, number), (right, number)])

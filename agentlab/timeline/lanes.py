@@ -41,7 +41,12 @@ def lane_names(events: Iterable[JournalEvent], kind: LaneKind, wanted: Sequence[
     appearance, and the host goes in the middle of them all. So further events may move the host, and never
     change the order of the others.
     """
-    found = dict.fromkeys(_agents(events) if kind == "agent" else _processes(events))
+    return in_order(_agents(events) if kind == "agent" else _processes(events), kind, wanted)
+
+
+def in_order(names: Iterable[str], kind: LaneKind, wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """These names (by first appearance, as often as they come) as lanes; see `lane_names`."""
+    found = dict.fromkeys(names)
     found.pop("", None)
     order = dict.fromkeys(name for name in (NOTEBOOK, OUTSIDE, *wanted, *found) if name in found)
     if kind == "agent" or HOST not in order:
@@ -77,20 +82,25 @@ class Homes:
         self._requesters: dict[str, str] = {}
         self._asked: dict[str, str] = {}
         for event in events:
-            if event.what == ADVERTISED:
-                self._types[event.type] = event.process
-            elif event.what == LEFT:
-                self._agents[event.recipient] = event.detail
-            elif event.what in (RECEIVED, STARTED):
-                self._agents[event.recipient] = event.process
-                self.reporting.add(event.process)
-            elif event.what == SENT:
-                self._agents[event.sender] = event.process
-                self.reporting.add(event.process)
-            if event.kind == REQUEST:
-                self._asked[event.message_id] = event.recipient
-            if event.kind == REQUEST and event.what in (SENT, ARRIVED):
-                self._requesters[event.message_id] = event.process if event.what == SENT else event.detail
+            self.add(event)
+
+    def add(self, event: JournalEvent) -> None:
+        """Learn from a further event."""
+        what = event.what
+        if what == LEFT:
+            self._agents[event.recipient] = event.detail
+        elif what in (RECEIVED, STARTED):
+            self._agents[event.recipient] = event.process
+            self.reporting.add(event.process)
+        elif what == SENT:
+            self._agents[event.sender] = event.process
+            self.reporting.add(event.process)
+        elif what == ADVERTISED:
+            self._types[event.type] = event.process
+        if event.kind == REQUEST:
+            self._asked[event.message_id] = event.recipient
+            if what in (SENT, ARRIVED):
+                self._requesters[event.message_id] = event.process if what == SENT else event.detail
 
     def of_agent(self, agent: str) -> str:
         """The process an agent was last seen in, else the one that advertised its type, else an empty name."""

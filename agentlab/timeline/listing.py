@@ -16,7 +16,14 @@ from .shapes import EMPTY, RUNNING, Arrow, Fate, LaneKind, Layout, Style
 
 _LINES: Final[dict[Style, str]] = {"request": "──", "response": "╌╌", "event": "··", "error": "══"}
 _HEADS: Final[dict[Style, str]] = {"request": "▶", "response": "▷", "event": "▶", "error": "▶"}
-_FATES: Final[dict[Fate, str]] = {"lost": "✕", "dropped": "⊘", "failed": "✕", "in flight": "○"}
+_FATES: Final[dict[Fate, str]] = {
+    "lost": "✕",
+    "dropped": "⊘",
+    "failed": "✕",
+    "in flight": "○",
+    "late": "⊘",
+    "timed out": "✕",
+}
 
 
 def text(run_or_journal: Iterable[JournalEvent], width: int = 100, *, lanes: LaneKind | None = None) -> str:

@@ -7,8 +7,8 @@ arrow runs backwards in time. Read next: `agentlab.timeline.style`, then `agentl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from agentlab.core.exceptions import BY_NAME
@@ -32,10 +32,11 @@ from agentlab.core.journal import (
 from agentlab.core.run import Run
 
 from .axis import TimeAxis, time_axis
-from .folding import folds
+from .folding import shown_folds
 from .hops import Handling, Hop, Setting, follow
 from .lanes import Homes, fitting_kind, lane_names
 from .marks import MARKED, mark_weights
+from .outcomes import LATE, TIMED_OUT, is_late, is_timeout
 from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Style, Weight
 
 _FATES: Final[dict[str, Literal["lost", "dropped", "failed"]]] = {
@@ -60,10 +61,44 @@ def layout(source: Iterable[JournalEvent], *, lanes: LaneKind | None = None, fol
     events = list(source)
     lanes = lanes or fitting_kind(events)
     names = lane_names(events, lanes, source.lanes if isinstance(source, Run) else ())
-    homes = Homes(events)
-    placing = _Placing(names, time_axis(events), lanes, homes)
-    copies = messages(events)
-    setting = Setting(homes, lanes, has_host=HOST in names)
+    axis = time_axis(events)
+    placed = place(
+        messages(events), events, Ground(names, axis, axis.first + axis.length, lanes, Homes(events)), fold=fold
+    )
+    return replace(
+        placed,
+        let_go=source.let_go if isinstance(source, Run | Journal) else 0,
+        note=source.note if isinstance(source, Run) else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What messages are laid out on: lanes, an axis, and what is known about the whole journal."""
+
+    names: Sequence[str]
+    axis: TimeAxis
+    now: int
+    """The tick up to which what has not ended is drawn."""
+    kind: LaneKind
+    homes: Homes
+
+
+def place(
+    copies: Mapping[Copy, list[JournalEvent]],
+    events: Sequence[JournalEvent],
+    ground: Ground,
+    *,
+    fold: bool = True,
+    shown: Container[Copy] | None = None,
+) -> Layout:
+    """Lay out message copies, by name, and the process events among `events`.
+
+    With `shown`, only those copies are drawn; the others (a response's request, say) are there to be known about.
+    """
+    names = ground.names
+    placing = _Placing(ground)
+    setting = Setting(ground.homes, ground.kind, has_host=HOST in names)
     routed: dict[str, list[JournalEvent]] = {}
     requests: dict[str, list[list[JournalEvent]]] = {}
     for (message_id, kind, recipient), steps in copies.items():
@@ -73,7 +108,10 @@ def layout(source: Iterable[JournalEvent], *, lanes: LaneKind | None = None, fol
             requests.setdefault(message_id, []).append(steps)
     drawn_copies: set[Copy] = set()
     represented: set[str] = set()
-    for (message_id, kind, recipient), steps in copies.items():
+    for copy, steps in copies.items():
+        if shown is not None and copy not in shown:
+            continue
+        message_id, kind, recipient = copy
         before_routing = kind == EVENT and not recipient
         published = copies.get((message_id, EVENT, ""), ()) if kind == EVENT and recipient else ()
         onward = routed.get(message_id, ()) if before_routing else ()
@@ -87,7 +125,7 @@ def layout(source: Iterable[JournalEvent], *, lanes: LaneKind | None = None, fol
             if onward and not life.hops:  # its copies' arrows stand for it, if they have any
                 represented.add(message_id)
         if any(drawn):
-            drawn_copies.add((message_id, kind, recipient))
+            drawn_copies.add(copy)
     drawn_copies |= {
         (name, EVENT, "") for name, kind, to in drawn_copies if to and kind == EVENT and name in represented
     }
@@ -95,17 +133,17 @@ def layout(source: Iterable[JournalEvent], *, lanes: LaneKind | None = None, fol
     for number, weight in mark_weights(events).items():
         placing.process_mark(events[number], weight)
     bars, levels = _stack(placing.bars)
+    wanted = copies.keys() if shown is None else [copy for copy in copies if copy in shown]
+    is_process = ground.kind == "process"
     return Layout(
-        lanes=tuple(Lane(name, name == HOST and lanes == "process", levels.get(n, 1)) for n, name in enumerate(names)),
+        lanes=tuple(Lane(name, name == HOST and is_process, levels.get(n, 1)) for n, name in enumerate(names)),
         arrows=tuple(sorted(placing.arrows, key=lambda arrow: (arrow.start, arrow.end))),
         bars=bars,
         marks=tuple(sorted(placing.marks, key=lambda mark: mark.at)),
         axis=placing.folded_axis() if fold else placing.axis,
-        undrawn_copies=len(copies) - len(drawn_copies),
+        undrawn_copies=len(wanted) - sum(copy in drawn_copies for copy in wanted),
         undrawn_process_events=sum(event.what not in MARKED for event in process_events),
-        let_go=source.let_go if isinstance(source, Run | Journal) else 0,
         clamped=placing.clamped,
-        note=source.note if isinstance(source, Run) else "",
     )
 
 
@@ -117,15 +155,16 @@ def short_name(type_name: str) -> str:
 class _Placing:
     """Gives hops, handlings and moments their lanes and times, and collects what came out."""
 
-    def __init__(self, names: Sequence[str], axis: TimeAxis, kind: LaneKind, homes: Homes) -> None:
-        self.axis = axis
+    def __init__(self, ground: Ground) -> None:
+        self.axis = ground.axis
         self.arrows: list[Arrow] = []
         self.bars: list[Bar] = []
         self.marks: list[Mark] = []
         self.clamped = 0
-        self._lanes = {name: number for number, name in enumerate(names)}
-        self._by_agent = kind == "agent"
-        self._homes = homes
+        self._now = ground.now
+        self._lanes = {name: number for number, name in enumerate(ground.names)}
+        self._by_agent = ground.kind == "agent"
+        self._homes = ground.homes
 
     def arrow(self, hop: Hop, first: JournalEvent, style: Style, error: str) -> bool:
         """Draw one hop; False when not even its sender's lane is known."""
@@ -135,11 +174,11 @@ class _Placing:
         target = self._lanes.get(hop.target)
         start = self.axis.at(hop.departed)
         fate: Fate = "in flight"
-        end = self.axis.length if target is not None else start
+        end = self._now if target is not None else start
         if hop.landed:
             fate, end = "arrived", self.axis.at(hop.landed)
         elif hop.ending:
-            fate, end = _FATES[hop.ending.what], self.axis.at(hop.ending)
+            fate, end = _fate(hop.ending), self.axis.at(hop.ending)
         self.arrows.append(
             Arrow(
                 message_id=first.message_id,
@@ -154,6 +193,7 @@ class _Placing:
                 estimated=hop.estimated,
                 detail=hop.ending.detail if hop.ending else error,
                 begins_midway=hop.begins_midway,
+                kind=first.kind,
             )
         )
         return True
@@ -172,7 +212,7 @@ class _Placing:
                 lane=lane,
                 level=0,
                 start=start,
-                end=self._not_before(start, self.axis.at(ended) if ended else self.axis.length),
+                end=self._not_before(start, self.axis.at(ended) if ended else self._now),
                 outcome=ended.what if ended else RUNNING,
                 detail=ended.detail if ended else "",
             )
@@ -200,20 +240,30 @@ class _Placing:
         hops = [(arrow.start, arrow.end) for arrow in self.arrows]
         handlers = [(bar.start, bar.end) for bar in self.bars]
         moments = [mark.at for mark in self.marks if mark.weight == "full" and mark.what != JOINED]
-        return replace(self.axis, folds=folds(self.axis.length, hops, handlers, moments))
+        return replace(self.axis, folds=shown_folds(self.axis, hops, handlers, moments))
 
     def _mark(self, event: JournalEvent, name: str, weight: Weight = "full") -> bool:
         lane = self._lanes.get(name)
         if lane is None:
             return False
         label = short_name(event.type) if event.message_id else ""
-        self.marks.append(Mark(event.what, lane, self.axis.at(event), event.message_id, label, event.detail, weight))
+        what = TIMED_OUT if is_timeout(event) else LATE if is_late(event) else event.what
+        at = self.axis.at(event)
+        self.marks.append(
+            Mark(what, lane, at, event.message_id, label, event.detail, weight, event.recipient, event.kind)
+        )
         return True
 
     def _not_before(self, start: int, end: int) -> int:
         """Clocks of different machines are only estimates of each other; a picture must not show time going back."""
         self.clamped += end < start
         return max(start, end)
+
+
+def _fate(ending: JournalEvent) -> Fate:
+    if is_late(ending):
+        return "late"
+    return "timed out" if is_timeout(ending) else _FATES[ending.what]
 
 
 def _parts(steps: list[JournalEvent]) -> list[list[JournalEvent]]:

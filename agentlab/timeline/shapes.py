@@ -18,7 +18,7 @@ LaneKind = Literal["process", "agent"]
 Style = Literal["request", "response", "event", "error"]
 """How an arrow looks: its message's kind, where a response that carries an error is an *error*."""
 
-Fate = Literal["arrived", "in flight", "lost", "dropped", "failed"]
+Fate = Literal["arrived", "in flight", "lost", "dropped", "failed", "late", "timed out"]
 """How a hop ended. An arrow that did not arrive ends halfway."""
 
 Weight = Literal["full", "quiet", "covered"]
@@ -67,6 +67,8 @@ class Arrow:
     """Why it did not arrive, or the text of the error it carries."""
     begins_midway: bool = False
     """Whether the host made this message, and has no lane of its own: it begins where the request ended."""
+    kind: str = ""
+    """With the message id and the recipient, it names the message copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Mark:
     """A mark is something that happened on a lane at one moment: to its process, or to a message that ended there."""
 
     what: str
-    """What happened: a constant of `agentlab.core.journal`."""
+    """What happened: a constant of `agentlab.core.journal`, or `TIMED_OUT` or `LATE` of `.outcomes`."""
     lane: int
     at: int
     message_id: str
@@ -101,6 +103,9 @@ class Mark:
     """The message type's short name; empty when it happened to the process."""
     detail: str
     weight: Weight = "full"
+    recipient: str = ""
+    """The receiving agent, of what happened to a message."""
+    kind: str = "process"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,12 @@ class Layout:
     """Arrows and bars that would have run backwards in time (clocks disagreed) and were made instantaneous."""
     note: str = ""
     """What the run says about itself."""
+    lit: frozenset[str] | None = None
+    """The ids of the messages that stand out, while the others are drawn faintly; None when all are alike."""
+
+    def is_faint(self, message_id: str) -> bool:
+        """Whether something that belongs to this message is drawn faintly."""
+        return self.lit is not None and message_id not in self.lit
 
     def remarks(self) -> list[str]:
         """What a reader should know besides the picture, a few words each."""

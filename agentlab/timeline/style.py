@@ -24,6 +24,7 @@ from agentlab.core.journal import (
     UNHANDLED,
 )
 
+from .outcomes import LATE, TIMED_OUT
 from .shapes import RUNNING, Fate, Style
 
 BLUE: Final = "#0072B2"
@@ -37,6 +38,9 @@ GREY: Final = "#8A8A8A"
 LANE: Final = "#C9CED3"
 HOST_BAND: Final = "#F1F3F5"
 WHITE: Final = "#FFFFFF"
+
+FAINT: Final = 0.13
+"""How opaque something is that steps back behind what is selected."""
 
 Dashes = Literal["solid"] | tuple[float, tuple[float, ...]]
 
@@ -80,6 +84,8 @@ FATES: Final[dict[Fate, SymbolLook]] = {
     "lost": SymbolLook("x", 42, INK, INK, "lost"),
     "dropped": SymbolLook(r"$\oslash$", 105, INK, INK, "dropped"),
     "failed": SymbolLook("X", 60, VERMILION, WHITE, "failed"),
+    "late": SymbolLook("s", 40, WHITE, VERMILION, "too late"),
+    "timed out": SymbolLook("v", 62, VERMILION, WHITE, "deadline missed"),
     "in flight": SymbolLook("o", 26, WHITE, INK, "still on its way"),
 }
 """The symbol at the end of an arrow that did not arrive."""
@@ -97,6 +103,8 @@ MARKS: Final[dict[str, SymbolLook]] = {
     LOST: FATES["lost"],
     DROPPED: FATES["dropped"],
     FAILED: FATES["failed"],
+    LATE: FATES["late"],
+    TIMED_OUT: FATES["timed out"],
     UNHANDLED: SymbolLook(r"$?$", 70, INK, INK, "no handler for it"),
 }
 """The symbol of something that happened on a lane."""
