@@ -89,7 +89,12 @@ async def raw_client(address: str, client_id: str = "raw") -> AsyncIterator[RawC
         ("grpc.use_local_subchannel_pool", 1),
     ]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
-        yield RawClient(channel, client_id)
+        client = RawClient(channel, client_id)
+        try:
+            yield client
+        finally:
+            if client.stream is not None:
+                client.stream.cancel()  # closing the channel alone left it open with grpcio 1.80
 
 
 async def code_of(call: Any) -> grpc.StatusCode:

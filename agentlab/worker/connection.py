@@ -191,6 +191,7 @@ class HostConnection:
                     was_joined = self._joined.is_set()
                     self._joined.clear()
                     self._stream = None
+                    stream.call.cancel()  # closing the channel alone left it open with grpcio 1.80
                     self._give_up(lost or "the connection to the host ended")
                 if was_joined:
                     pause_s = FIRST_RETRY_S

@@ -54,7 +54,9 @@ class ControlChannel:
 
     async def close(self, why: str) -> None:
         """Give up the stream, and with it every question that is open."""
-        self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.cancel()  # closing the channel alone left it open with grpcio 1.80
         tasks = [task for task in (self._reading, *self._answering) if task is not None]
         self._reading = None
         for task in tasks:
