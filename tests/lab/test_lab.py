@@ -115,8 +115,8 @@ async def test_a_stopped_lab_says_so_and_shows_what_happened(start_lab: StartLab
         with pytest.raises(LabError, match=r"The lab is stopped\. Start"):
             look()
     assert "echo/default heard hi" in lab.logs("anna")
-    whats = [event.what for event in lab.journal if event.type in {"Say", "Said"}]
-    assert len(whats) == 10
+    steps = [event.what for event in lab.journal if event.type in {"Say", "Said"}]
+    assert len(steps) == 10
     path = lab.save(tmp_path / "deeper" / "run.jsonl")
     opened = Run.open(path)
     assert list(opened) == list(lab.journal)
