@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .dashboard import Dashboard
     from .logs import LogsPanel
+    from .registering import RegisterPanel
     from .sending import SendPanel
     from .sessions import SessionsPanel
     from .timeline import TimelinePanel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Dashboard": "dashboard",
     "LogsPanel": "logs",
+    "RegisterPanel": "registering",
     "SendPanel": "sending",
     "SessionsPanel": "sessions",
     "TimelinePanel": "timeline",
@@ -28,7 +30,7 @@ _MODULES = {
 }
 """Imported when first used: they need ipywidgets, and what is not a widget here does not."""
 
-__all__ = ["Dashboard", "LogsPanel", "SendPanel", "SessionsPanel", "TimelinePanel", "TopologyPanel"]
+__all__ = ["Dashboard", "LogsPanel", "RegisterPanel", "SendPanel", "SessionsPanel", "TimelinePanel", "TopologyPanel"]
 
 
 def __getattr__(name: str) -> Any:

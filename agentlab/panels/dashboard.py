@@ -13,6 +13,7 @@ import ipywidgets as w
 from .logs import LogsPanel
 from .panel import Panel, open_panel
 from .reading import LabFacts
+from .registering import RegisterPanel
 from .sending import SendPanel
 from .sessions import SessionsPanel
 from .timeline import TimelinePanel
@@ -29,6 +30,7 @@ class Dashboard(Panel):
 
     def build(self) -> Sequence[Any]:
         self.topology = TopologyPanel(self.lab, inside=True)
+        self.register = RegisterPanel(self.lab, inside=True)
         self.send = SendPanel(self.lab, inside=True)
         self.sessions = SessionsPanel(self.lab, inside=True)
         self.logs = LogsPanel(self.lab, inside=True)
@@ -45,7 +47,7 @@ class Dashboard(Panel):
     @property
     def panels(self) -> list[Panel]:
         """All of them, the topology first."""
-        return [self.topology, self.send, self.sessions, self.logs, self.timeline]
+        return [self.topology, self.register, self.send, self.sessions, self.logs, self.timeline]
 
     def _turn(self) -> None:
         """Another tab is in front."""

@@ -138,7 +138,7 @@ class Form:
 
     def __init__(self, fields: Sequence[Field], start: Mapping[str, Any] | None = None, nothing: str = "") -> None:
         self.entries = {field.name: Entry(field, (start or {}).get(field.name, MISSING)) for field in fields}
-        rows = [_labelled(entry) for entry in self.entries.values()]
+        rows = [labelled(name, entry.widget, entry.field.type_text) for name, entry in self.entries.items()]
         self.widget = w.VBox(
             rows or ([w.HTML(f'<span class="agentlab-quiet">{nothing}</span>')] if nothing else []),
             layout=w.Layout(overflow="visible", width="100%"),
@@ -153,8 +153,10 @@ class Form:
         close_all(self.widget)
 
 
-def _labelled(entry: Entry) -> Any:
-    field = entry.field
-    label = w.Label(field.name, tooltip=field.type_text, layout=w.Layout(width=f"{LABEL_PX}px", flex="0 0 auto"))
-    box = w.VBox([entry.widget], layout=w.Layout(flex="1 1 200px", overflow="visible", min_width="0"))
-    return w.HBox([label, box] if field.name else [box], layout=w.Layout(overflow="visible", width="100%"))
+def labelled(name: str, widget: Any, tip: str = "") -> Any:
+    """A widget with its name before it; without a name, the widget alone."""
+    box = w.VBox([widget], layout=w.Layout(flex="1 1 200px", min_width="0", overflow="visible"))
+    if not name:
+        return box
+    label = w.Label(name, tooltip=tip or None, layout=w.Layout(width=f"{LABEL_PX}px", flex="0 0 auto"))
+    return w.HBox([label, box], layout=w.Layout(width="100%", overflow="visible"))

@@ -11,7 +11,7 @@ import ipywidgets as w
 from ..core.ids import AgentId
 from ..lab.addresses import agent_id, topic_id
 from .fields import FormError, fields_of, make
-from .form import Form
+from .form import Form, labelled
 from .markup import span
 from .messages import Order, Sending, deadline_of, message_types, reached, recipients
 from .panel import Panel, offer
@@ -68,12 +68,12 @@ class SendPanel(Panel):
         left = w.VBox(
             [
                 self.kind,
-                _labelled("to", self.to),
-                _labelled("message", self.type),
+                labelled("to", self.to),
+                labelled("message", self.type),
                 self.place,
-                _labelled("sender", self.sender),
-                _labelled("deadline", self.deadline),
-                _labelled("send", often),
+                labelled("sender", self.sender),
+                labelled("deadline", self.deadline),
+                labelled("send", often),
                 w.HBox([self.send_button, self.cancel_button, self.progress], layout=w.Layout(flex_flow="row wrap")),
             ],
             layout=w.Layout(flex="1 1 420px", min_width="300px", overflow="visible"),
@@ -245,9 +245,3 @@ class SendPanel(Panel):
             return "Nothing was sent yet.", "<p>Nothing was sent yet.</p>"
         shown = "".join(f"<p>{sending.html()}</p>" for sending in self.sendings)
         return "\n".join(sending.line for sending in self.sendings), shown
-
-
-def _labelled(name: str, widget: Any) -> Any:
-    label = w.Label(name, layout=w.Layout(width="140px", flex="0 0 auto"))
-    box = w.VBox([widget], layout=w.Layout(flex="1 1 200px", min_width="0", overflow="visible"))
-    return w.HBox([label, box], layout=w.Layout(width="100%", overflow="visible"))
