@@ -1,7 +1,8 @@
 """Vector clocks, computed from a journal: for each event, how much of every process it can have known of.
 
-After C. Fidge (1988) and F. Mattern (1989). A Lamport clock, which the journal has, orders a cause before its effect;
-a vector clock also tells which events have nothing to do with each other. Read next: `agentlab.exports.shiviz`.
+After C. Fidge, "Timestamps in Message-Passing Systems That Preserve the Partial Ordering" (1988). A Lamport clock,
+which the journal has, orders a cause before its effect; a vector clock also tells which events have nothing to do
+with each other. Read next: `agentlab.exports.shiviz`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class MessageName:
     kind: str
     type: str
     number: int
-    """The how many-eth it is among those that agree in everything else, counted from 1 in the order of sending."""
+    """Its number among those that agree in everything else, counted from 1 in the order of sending."""
 
     def __str__(self) -> str:
         route = f"{self.sender or 'outside'} → {self.recipient or 'outside'}"

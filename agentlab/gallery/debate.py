@@ -1,7 +1,11 @@
 """A debate: two players argue about a question, and a judge gives the verdict.
 
-The players are delegates for something that argues: here a table of rules (`RuleBook`), elsewhere a language model. The
-judge asks both by direct messages, and publishes the verdict to the topic ``verdict``, to whoever listens.
+The players are delegates for something that argues: here a table of rules (`RuleBook`), elsewhere a language model.
+The judge asks both by direct messages, and publishes the verdict to the topic ``verdict``, to whoever listens.
+
+Try: register two players, `Player("for")` as `player-a` and `Player("against")` as `player-b`, and a `Judge`, each on
+a worker of its own; send `Motion("Do we need a framework?")` to the judge. Kill a player's worker before the second
+round. Write a debater of your own: anything with a method `argue`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _MESSAGE = st.sampled_from(
         j.UNHANDLED,
     ]
 )
-_PROCESSES = st.sampled_from(["notebook", "host", "w 1", "w\t1", "", 'w"2', "standalone", "rouge\N{SNOWMAN}"])
+_PROCESSES = st.sampled_from(["notebook", "host", "w 1", "w\t1", "", 'w"2', "standalone", "neige\N{SNOWMAN}"])
 _AGENTS = st.sampled_from(["", "a/1", "b/1", "end/as", "loop/<b>&#35;;:%%"])
 NASTY = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
 """Texts with everything in them that could mean something to a reader."""
