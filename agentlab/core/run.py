@@ -59,6 +59,7 @@ class Run:
             "events": len(self.events),
             "lanes": list(self.lanes),
             "let_go": self.let_go,
+            "note": self.note,
             "info": self.info,
         }
         first_line = json.dumps(head)  # before the file is there: raises TypeError for an `info` that is no JSON
@@ -91,7 +92,7 @@ class Run:
         numbered = enumerate(lines, 1)
         head = _head(path, next(numbered, (1, ""))[1])
         events: list[JournalEvent] = []
-        note = ""
+        notes = [head["note"]] if head["note"] else []
         damaged: tuple[int, str] | None = None
         for number, line in numbered:
             if damaged:  # only the very last line may be damaged: that is what a cut-off file looks like
@@ -102,8 +103,8 @@ class Run:
                 damaged = (number, str(error))
         promised = head.get("events")
         if damaged or (isinstance(promised, int) and len(events) < promised):
-            note = f"the file was cut off after {len(events)} of {promised} events"
-        return cls(events, tuple(head["lanes"]), int(head["let_go"]), note, head["info"])
+            notes.append(f"the file was cut off after {len(events)} of {promised} events")
+        return cls(events, tuple(head["lanes"]), int(head["let_go"]), "; ".join(notes), head["info"])
 
 
 def _head(path: Path, line: str) -> dict[str, Any]:
@@ -119,10 +120,11 @@ def _head(path: Path, line: str) -> dict[str, Any]:
             "A newer agentlab may open it: pip install -U agentlab."
         )
     lanes, let_go, info = head.get("lanes", []), head.get("let_go", 0), head.get("info", {})
+    note = head.get("note", "")
     sound = isinstance(lanes, list) and all(isinstance(lane, str) for lane in lanes)
-    if not (sound and isinstance(let_go, int) and isinstance(info, dict)):
+    if not (sound and isinstance(let_go, int) and isinstance(info, dict) and isinstance(note, str)):
         raise RunFileError(f"{path}, line 1: the description of the run is damaged.")
-    return head | {"lanes": lanes, "let_go": let_go, "info": info}
+    return head | {"lanes": lanes, "let_go": let_go, "note": note, "info": info}
 
 
 def _event(record: Any) -> JournalEvent:

@@ -16,7 +16,7 @@ import grpc.aio
 
 from ..core.journal import Journal
 from ..core.signals import wait_for_signal
-from ..wire.channel import RECEIVE_BYTES, keepalive_options, machine_name
+from ..wire.channel import RECEIVE_BYTES, checked_address, keepalive_options, machine_name
 from .connection import Limits
 from .router import Router
 from .streams import Streams
@@ -33,7 +33,7 @@ class HostService:
     `address` is ``host:port``; port 0 takes a free one, and `HostService.address` then says which. A worker that
     answers nothing for `keepalive_s` seconds, because it hangs or the network is cut, is taken for lost within twice
     that time. `default_deadline_s` ends requests whose sender states no deadline (None: they may wait for ever).
-    `limits` says what one worker may cost.
+    `limits` says what one worker may cost. Raises ValueError for an address of another shape.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class HostService:
         limits: Limits | None = None,
         journal_capacity: int = 200_000,
     ) -> None:
-        self._wanted = address
+        self._wanted = checked_address(address, any_port=True)
         self._address = address
         self._keepalive_s = keepalive_s
         self._router = Router(limits=limits, journal=Journal(journal_capacity), default_deadline_s=default_deadline_s)

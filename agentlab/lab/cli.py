@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.exceptions import RunFileError, UndeliverableException
+from ..core.ids import checked_type
 from ..version import __version__
 from .errors import LabError
 
@@ -77,7 +79,10 @@ def demo(
 _KEEPALIVE = "Seconds of silence after which a worker is asked for a sign of life; after as many again it is lost."
 _DEADLINE = "Seconds after which a request ends whose sender set no deadline."
 _AGENT = "An agent to register, as TYPE=module:Class. Can be given several times."
-_OUTPUT = "The picture: .svg, .png or .pdf. Without it, the run is printed as text."
+_OUTPUT = (
+    "The picture: .svg, .png or .pdf; or .json (Perfetto), .log (ShiViz), .md or .mmd (Mermaid), .csv. "
+    "Without it, the run is printed as text."
+)
 
 
 @app.command()
@@ -109,7 +114,7 @@ def host(
 
     try:
         asyncio.run(run())
-    except OSError as error:
+    except (ValueError, OSError) as error:
         raise _fail(str(error)) from None
 
 
@@ -158,11 +163,20 @@ def _agent_class(text: str) -> tuple[str, Any]:
     if not (agent_type and equals and module_name and colon and class_name):
         raise _fail(f"{text!r} should look like TYPE=module:Class, for instance greeter=my_agents:Greeter.", 2)
     try:
+        checked_type(agent_type)
+    except ValueError as error:
+        raise _fail(str(error), 2) from None
+    try:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise _fail(
             f"The module {module_name!r} cannot be imported: {error}. It is looked for in this folder, too.", 2
         ) from None
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = "" if isinstance(error, SyntaxError) else f" ({where.filename}, line {where.lineno})"
+        reason = f"{type(error).__name__}: {error}{place}"
+        raise _fail(f"The module {module_name!r} cannot be imported: {reason}", 2) from None
     cls = getattr(module, class_name, None)
     if not (isinstance(cls, type) and issubclass(cls, BaseAgent)):
         classes = (value for value in vars(module).values() if isinstance(value, type))
@@ -180,6 +194,7 @@ def timeline(
     ] = None,
 ) -> None:
     """Draw the delivery timeline of a saved run."""
+    from .. import exports
     from .. import timeline as view
     from ..core.run import Run
 
@@ -190,9 +205,28 @@ def timeline(
         if output is None:
             typer.echo(view.text(opened, width=_console.width))
         else:
-            typer.echo(f"Saved {view.save(opened, output)}")
+            save = exports.save if output.suffix in exports.FORMATS else view.save
+            typer.echo(f"Saved {save(opened, output)}")
     except (RunFileError, ValueError, OSError) as error:
         raise _fail(str(error)) from None
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A run, saved with lab.save(…).")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+) -> None:
+    """Say what differs between two saved runs: messages, order, outcomes. Exit code 1 when anything does."""
+    from .. import exports
+    from ..core.run import Run
+
+    try:
+        comparison = exports.compare(Run.open(first), Run.open(second))
+    except RunFileError as error:
+        raise _fail(str(error)) from None
+    typer.echo(str(comparison))
+    if not comparison.is_same:
+        raise typer.Exit(1)
 
 
 @app.command()

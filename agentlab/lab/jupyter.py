@@ -48,13 +48,20 @@ def lab_settings(folder: Path) -> dict[str, str]:
 
 
 def open_jupyterlab(arguments: Sequence[str]) -> int:
-    """Run JupyterLab on the first notebook until the user ends it; returns its exit code."""
+    """Run JupyterLab on the first notebook until the user ends it; returns its exit code.
+
+    On POSIX this process becomes JupyterLab, so that whatever signal ends the one ends the other.
+    """
     folder = course_folder(Path.cwd())
-    command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST), f"--ServerApp.root_dir={folder}", *arguments]
+    # Not as the file to open: then the address that it prints would be another one than the browser opens.
+    first = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}"]
+    command = [sys.executable, "-m", "jupyterlab", *first, *arguments]
     if hasattr(os, "geteuid") and os.geteuid() == 0 and "--allow-root" not in arguments:
         command.append("--allow-root")  # in a container everybody is root; the server listens on localhost only
     print(f"Opening {folder / FIRST} in JupyterLab. End it with Ctrl-C.", flush=True)
     environment = os.environ | lab_settings(Path.home() / ".agentlab" / "jupyterlab")
+    if os.name == "posix":
+        os.execve(sys.executable, command, environment)
     try:
         return subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:

@@ -279,6 +279,12 @@ class Lab:
         """Save the run as JSON lines; `Run.open` opens it again, without any process."""
         return self.journal.save(path)
 
+    def export(self, path: str | Path) -> Path:
+        """Write the run for another program, as the file's ending says: see `agentlab.exports.FORMATS`."""
+        from ..exports import save
+
+        return save(self.journal, path)
+
     def timeline(self, *, lanes: LaneKind | None = None, fold: bool = True, title: str | None = None) -> Picture:
         """The delivery timeline: every message from sender to receiver. A cell shows what is returned.
 

@@ -19,10 +19,7 @@ def progress_line() -> Callable[[str], None]:
         handle = display.display(display.HTML(""), display_id=True)
         return lambda text: handle.update(_Line(text))
     if sys.stderr.isatty():
-        # \x1b[K clears the rest of the line.
-        return lambda text: print(
-            f"\r{text}\x1b[K", end="\n" if text.endswith(".") else "", file=sys.stderr, flush=True
-        )
+        return _on_terminal
     return lambda text: None
 
 

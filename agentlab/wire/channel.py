@@ -28,6 +28,14 @@ def keepalive_options(keepalive_s: float) -> list[tuple[str, int]]:
     ]
 
 
+def checked_address(address: str, *, any_port: bool = False) -> str:
+    """Return ``host:port`` as it is; port 0 only with `any_port`. Raises ValueError for another shape."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and (0 if any_port else 1) <= int(port) < 65536):
+        raise ValueError(f"{address!r} is no address: it should look like 127.0.0.1:50051.")
+    return address
+
+
 @cache
 def machine_name() -> str:
     """Names the running machine: two processes with the same name read the same clock."""

@@ -11,10 +11,9 @@ import logging
 import os
 import random
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -24,18 +23,12 @@ from ..core.ids import AgentId
 from ..version import __version__
 from ..wire import calls
 from ..wire.channel import RECEIVE_BYTES, keepalive_options, machine_name
-from ..wire.codec import decode_frame, decode_plain, encode_cancel, encode_frame, encode_parcel, encode_plain
-from ..wire.parcels import NOTHING, Cancel, Frame, Hello, Parcel, Payload, Report, Request, Response, WireError
+from ..wire.codec import decode_frame, decode_plain, encode_frame, encode_plain
+from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
 from .clock import HostClock
+from .outbox import Outbox
 
 logger = logging.getLogger("agentlab.worker")
-
-FRAME_BYTES: Final = 256 * 1024
-"""A frame is closed when it holds this much; see `agentlab.host.connection.FRAME_BYTES`."""
-
-HIGH_WATER: Final = 2_000
-"""With more messages than this unsent, a sender waits before it may go on: otherwise a loop that publishes would fill
-the memory faster than the network empties it."""
 
 FIRST_RETRY_S: Final = 0.05
 LONGEST_RETRY_S: Final = 2.0
@@ -52,20 +45,8 @@ CLOCK_PERIOD_S: Final = 5.0
 CLOCK_SAMPLES: Final = 5
 """How many exchanges the first estimate is made of."""
 
-
-FRAME_REPORTS: Final = 400
-"""Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
-
 BROKEN_S: Final = 1.0
 """How long a stream that cannot be written has to say why."""
-
-
-class _Item(NamedTuple):
-    data: bytes
-    request_id: str
-    """Of a request; empty of everything else."""
-    parcel: Parcel | None
-    """Kept of what must be written again in the other dialect, should the next host speak that."""
 
 
 @dataclass(slots=True)
@@ -113,17 +94,11 @@ class HostConnection:
         self._resume_token = ""
         self._stream: _Stream | None = None
         self._joined = asyncio.Event()
-        self._queue: deque[_Item] = deque()
-        self._reports: list[Report] = []
-        self._wake = asyncio.Event()
+        self.outbox = Outbox()
+        """What waits to be sent."""
         self._echoed = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._drained.set()
-        self._in_flight: set[str] = set()
         self._keeping: asyncio.Task[None] | None = None
         self._stopping = False
-        self._writing = False
-        self._written = asyncio.Event()
         self._far = False
         """Whether the host is on another machine, with a clock of its own."""
         self._sample_due = False
@@ -326,13 +301,7 @@ class HostConnection:
 
     def _give_up(self, why: str) -> None:
         """A stream was lost: what was in flight on it, and what only made sense on it, is given up."""
-        in_flight, self._in_flight = self._in_flight, set()
-        self._reports.clear()
-        # Replies belong to sessions of the host that is gone; requests and published messages can still be sent.
-        self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
-        self._on_lost(in_flight, why)
-        self._written.set()
-        self._settle()
+        self._on_lost(self.outbox.give_up(), why)
 
     async def _read(self, stream: _Stream) -> str:
         while True:
@@ -356,19 +325,15 @@ class HostConnection:
             self._on_frame(frame)
 
     async def _write(self, stream: _Stream) -> None:
+        outbox = self.outbox
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue or self._reports or self._sample_due:
-                data = self._next_frame() if stream.link else self._next_plain()
+            await outbox.wake.wait()
+            outbox.wake.clear()
+            while outbox.waiting or self._sample_due:
+                data = self._next_frame() if stream.link else outbox.next_plain()
                 if data:
-                    self._writing = True
-                    try:
-                        await stream.call.write(data)
-                    finally:
-                        self._writing = False
-                self._settle()
-            self._written.set()
+                    await stream.call.write(data)
+            outbox.all_written()
             if self._stopping:
                 if stream.link:
                     await stream.call.write(encode_frame(goodbye=True))
@@ -376,27 +341,9 @@ class HostConnection:
                 return
 
     def _next_frame(self) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while self._queue and (not pieces or size + len(self._queue[0].data) <= FRAME_BYTES):
-            data, request_id, _ = self._queue.popleft()
-            pieces.append(data)
-            size += len(data)
-            if request_id:
-                self._in_flight.add(request_id)
-        reports, self._reports = self._reports[:FRAME_REPORTS], self._reports[FRAME_REPORTS:]
         clock = self.clock.ask() if self._sample_due else None
         self._sample_due = False
-        return encode_frame(pieces, reports=reports, clock=clock)
-
-    def _next_plain(self) -> bytes:
-        self._reports.clear()  # AutoGen's host has no ear for them
-        if not self._queue:
-            return b""
-        item = self._queue.popleft()
-        if item.request_id:
-            self._in_flight.add(item.request_id)
-        return b"" if item.parcel is None else encode_plain(item.parcel)
+        return self.outbox.next_frame(clock)
 
     async def _join(self, stream: _Stream) -> None:
         if self._far:  # first of all, because from the first message on its times are compared with the host's
@@ -411,53 +358,14 @@ class HostConnection:
         while True:
             await asyncio.sleep(CLOCK_PERIOD_S)
             self._sample_due = True
-            self._wake.set()
+            self.outbox.wake.set()
 
-    def _settle(self) -> None:
-        if len(self._queue) <= HIGH_WATER:
-            self._drained.set()
-
-    # Sending
-
-    async def send(self, parcel: Parcel) -> None:
-        """Queue a message, in order; then, if very many wait, wait until fewer do."""
-        request_id = parcel.request_id if isinstance(parcel, Request) else ""
-        self._queue.append(_Item(encode_parcel(parcel), request_id, parcel))
-        self._wake.set()
-        if len(self._queue) > HIGH_WATER:
-            self._drained.clear()
-            await self._drained.wait()
-
-    def reply(self, response: Response) -> None:
-        """Queue a reply."""
-        self._queue.append(_Item(encode_parcel(response), "", response))
-        self._wake.set()
-
-    def report(self, report: Report) -> None:
-        """Say what became of a delivered copy."""
-        self._reports.append(report)
-        self._wake.set()
-
-    def forget(self, request_id: str, reason: str) -> None:
-        """The sender of a request no longer waits: take it back if it was not sent yet, else cancel it."""
-        if request_id in self._in_flight:
-            self._in_flight.discard(request_id)
-            if self.link:
-                self._queue.append(_Item(encode_cancel(Cancel(request_id, reason)), "", None))
-                self._wake.set()
-        else:
-            self._queue = deque(item for item in self._queue if item.request_id != request_id)
-            self._settle()
+    # Calls
 
     async def flush(self) -> None:
         """Wait until all that was queued so far was written; at once when there is no stream."""
-        if self.joined and (self._queue or self._reports or self._writing):
-            self._written.clear()
-            await self._written.wait()
-
-    def answered(self, request_id: str) -> None:
-        """A request has its reply."""
-        self._in_flight.discard(request_id)
+        if self.joined:
+            await self.outbox.wait_written()
 
     async def call(self, service: str, method: str, request: bytes) -> bytes:
         """A unary call on the open stream's channel. Raises grpc.RpcError, HostLostError without a stream."""
@@ -485,16 +393,16 @@ class HostConnection:
         if keeping is None:
             return
         self._stopping = True
-        self._wake.set()
+        self.outbox.wake.set()
         if self.joined:
             await asyncio.wait({keeping}, timeout=grace_s)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
-        unsent = sum(not isinstance(item.parcel, Response | None) for item in self._queue)
-        if unsent:
-            logger.warning("%d messages were not sent: there was no connection to the host at the end.", unsent)
-        self._queue.clear()
-        self._settle()
+        if self.outbox.unsent:
+            logger.warning(
+                "%d messages were not sent: there was no connection to the host at the end.", self.outbox.unsent
+            )
+        self.outbox.clear()
 
 
 def _echo_agent(stream: _Stream) -> AgentId:

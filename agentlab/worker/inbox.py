@@ -186,19 +186,19 @@ class Inbox:
         self._tokens.pop(response.request_id, None)
         response.sent_ns = self._connection.clock.now_ns()
         response.lamport = self._lamport.tick()
-        self._connection.reply(response)
+        self._connection.outbox.reply(response)
 
     def _received(self, delivery_id: int, lamport: int) -> _Copy:
         now = self._lamport.merge(lamport)
         if delivery_id:
-            self._connection.report(Report(delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now))
+            self._connection.outbox.report(Report(delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now))
         return _Copy(delivery_id, self._stream)
 
     def _report(self, copy: _Copy, what: str, detail: str = "", trace: str = "") -> None:
         now = self._lamport.tick()
         if copy.delivery_id and copy.stream == self._stream:
             time_ns = self._connection.clock.now_ns()
-            self._connection.report(Report(copy.delivery_id, what, time_ns, now, detail, trace))
+            self._connection.outbox.report(Report(copy.delivery_id, what, time_ns, now, detail, trace))
 
 
 def _cancel(token: CancellationToken) -> None:

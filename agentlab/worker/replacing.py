@@ -26,8 +26,8 @@ async def replace_agents(
         new: dict[AgentId, Agent] = {}
         for agent_id, agent in old.items():
             new[agent_id] = await catalog.make(agent_id, factory, expected_class)
-            if _keeps_state(agent) and _keeps_state(new[agent_id]):
-                await new[agent_id].load_state(await agent.save_state())
+            if _keeps_state(agent) and _keeps_state(new[agent_id]) and (state := await agent.save_state()):
+                await new[agent_id].load_state(state)
         catalog.swap(agent_type, factory, expected_class, new)
     finally:
         deliveries.release(agent_type)

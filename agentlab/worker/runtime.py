@@ -31,6 +31,7 @@ from ..core.signals import wait_for_signal
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
 from ..wire import calls, watching
+from ..wire.channel import checked_address
 from ..wire.control import Answer, Describe, LoadState, Question, SaveState
 from ..wire.parcels import Event, Frame, Payload, Request, Response
 from .calls import PendingCalls
@@ -72,13 +73,12 @@ class WorkerRuntime(LocalRuntime):
     ) -> None:
         if payload_serialization_format not in {JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE}:
             raise ValueError(f"Unsupported payload serialization format: {payload_serialization_format}")
-        _check_address(host_address)
         super().__init__(intervention_handlers, default_deadline_s)
         self._connect_timeout_s = connect_timeout_s
         self._pending = PendingCalls()
         self._control = ControlChannel(self._answer)
         self._connection = HostConnection(
-            host_address,
+            checked_address(host_address),
             name or f"worker-{uuid.uuid4().hex[:8]}",
             on_frame=self._receive,
             on_join=self._join,
@@ -253,7 +253,7 @@ class WorkerRuntime(LocalRuntime):
         reason = "cancelled by the sender"
         try:
             async with asyncio.timeout(deadline_s):
-                await self._connection.send(request)
+                await self._connection.outbox.send(request)
                 response = await reply
         except TimeoutError:
             reason = f"DeadlineExceededError: {recipient} did not answer within {deadline_s:g} s."
@@ -262,9 +262,9 @@ class WorkerRuntime(LocalRuntime):
         finally:
             self._pending.close(request_id)
             if reply.done() and not reply.cancelled():
-                self._connection.answered(request_id)
+                self._connection.outbox.answered(request_id)
             else:
-                self._connection.forget(request_id, reason)
+                self._connection.outbox.forget(request_id, reason)
         if response.failure is not None:
             raise response.failure.exception()
         if not response.payload.type:
@@ -300,7 +300,7 @@ class WorkerRuntime(LocalRuntime):
             self._connection.clock.now_ns(),
             self._clock.tick(),
         )
-        await self._connection.send(event)
+        await self._connection.outbox.send(event)
 
     def _require_started(self) -> None:
         if not self._running:
@@ -475,12 +475,6 @@ class WorkerRuntime(LocalRuntime):
     def __repr__(self) -> str:
         state = "stopped" if not self._running else "connected" if self.connected else "not connected"
         return f"<WorkerRuntime {self.name} {state}, host {self.host_address}, {len(self.agent_types)} agent types>"
-
-
-def _check_address(address: str) -> None:
-    host, colon, port = address.rpartition(":")
-    if not (colon and host and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"{address!r} is no host address: it should look like 127.0.0.1:50051.")
 
 
 def _code(error: grpc.RpcError) -> Any:

@@ -43,7 +43,8 @@ async def main() -> None:
 
     await asyncio.gather(*(send() for _ in range(options["outstanding"])))
     await worker.stop()
-    say(ended=ended, left=[len(worker._pending), len(worker._connection._in_flight), len(worker._connection._queue)])
+    outbox = worker._connection.outbox
+    say(ended=ended, left=[len(worker._pending), len(outbox.in_flight), outbox.unsent])
 
 
 asyncio.run(main())

@@ -255,3 +255,8 @@ def test_deeply_nested_json_raises_run_file_error(tmp_path: Path) -> None:
         opened(b"[" * 200_000, tmp_path)
     with pytest.raises(RunFileError, match="line 2"):
         opened(lines(NO_EVENTS) + b"[" * 200_000 + b"\n" + lines({}), tmp_path)
+
+
+def test_what_is_to_know_about_a_run_is_saved_with_it(tmp_path: Path) -> None:
+    path = Run((), note="3 events were not seen in time").save(tmp_path / "run.jsonl")
+    assert Run.open(path).note == "3 events were not seen in time"

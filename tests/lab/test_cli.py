@@ -462,3 +462,15 @@ def test_an_installed_package_copies_its_notebooks_once(tmp_path: Path, monkeypa
     (folder / jupyter.FIRST).write_text("changed by a student")
     assert jupyter.course_folder(tmp_path) == folder
     assert (folder / jupyter.FIRST).read_text() == "changed by a student"
+
+
+def test_a_run_is_written_for_other_programs_by_its_suffix(tmp_path: Path) -> None:
+    run = Run(()).save(tmp_path / "run.jsonl")
+    assert agentlab_here("timeline", run, "-o", tmp_path / "run.json").exit_code == 0
+    assert "traceEvents" in (tmp_path / "run.json").read_text()
+
+
+def test_two_runs_that_do_not_differ_compare_with_exit_code_0(tmp_path: Path) -> None:
+    run = Run(()).save(tmp_path / "run.jsonl")
+    assert agentlab_here("compare", run, run).exit_code == 0
+    assert agentlab_here("compare", run, tmp_path / "missing.jsonl").exit_code == 1

@@ -601,7 +601,6 @@ async def test_subscriptions_follow_the_new_class(lab: Lab, notebook: Notebook) 
     assert "reader" not in str(lab.directory())
 
 
-@pytest.mark.xfail(strict=True, reason="a closure's empty state is loaded into the class that takes its place")
 async def test_a_class_and_a_closure_replace_each_other(lab: Lab, notebook: Notebook) -> None:
     notebook.run("""
         from lab.cast import Said, Say

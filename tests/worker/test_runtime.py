@@ -874,8 +874,8 @@ async def test_a_call_leaves_nothing_in_memory(two: Two) -> None:
         await until(lambda worker=worker: not worker._deliveries.tasks)
         assert len(worker._pending) == 0
         assert not worker._inbox._tokens
-        assert not worker._connection._in_flight
-        assert not worker._connection._queue
+        assert not worker._connection.outbox.in_flight
+        assert not worker._connection.outbox.waiting
 
 
 async def test_a_worker_whose_host_is_not_there_does_not_start(link: bool) -> None:

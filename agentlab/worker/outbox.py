@@ -1,0 +1,157 @@
+"""What a worker has to send: it waits here, in order, until a stream takes it.
+
+Read next: `agentlab.worker.connection`, which has the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, NamedTuple
+
+from ..wire.codec import encode_cancel, encode_frame, encode_parcel, encode_plain
+from ..wire.parcels import Cancel, ClockSample, Parcel, Report, Request, Response
+
+FRAME_BYTES: Final = 256 * 1024
+"""A frame is closed when it holds this much; see `agentlab.host.connection.FRAME_BYTES`."""
+
+FRAME_REPORTS: Final = 400
+"""Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
+
+HIGH_WATER: Final = 2_000
+"""With more messages than this unsent, a sender waits before it may go on: otherwise a loop that publishes would fill
+the memory faster than the network empties it."""
+
+
+class _Item(NamedTuple):
+    data: bytes
+    request_id: str
+    """Of a request; empty of everything else."""
+    parcel: Parcel | None
+    """Kept of what must be written again in the other dialect, should the next host speak that; a cancellation, which
+    that dialect has no word for, has none."""
+
+
+class Outbox:
+    """An outbox: messages and reports that wait for the stream, and the requests that are in flight on it."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        """Set when there is something to write."""
+        self._queue: deque[_Item] = deque()
+        self._reports: list[Report] = []
+        self._in_flight: set[str] = set()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._written = asyncio.Event()
+        self._written.set()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._queue or self._reports)
+
+    @property
+    def in_flight(self) -> frozenset[str]:
+        """The requests that were written and have no reply."""
+        return frozenset(self._in_flight)
+
+    @property
+    def unsent(self) -> int:
+        """How many requests and published messages wait."""
+        return sum(not isinstance(item.parcel, Response | None) for item in self._queue)
+
+    # For who sends
+
+    async def send(self, parcel: Parcel) -> None:
+        """Queue a message, in order; then, if very many wait, wait until fewer do."""
+        self._put(_Item(encode_parcel(parcel), parcel.request_id if isinstance(parcel, Request) else "", parcel))
+        if len(self._queue) > HIGH_WATER:
+            self._room.clear()
+            await self._room.wait()
+
+    def reply(self, response: Response) -> None:
+        """Queue a reply."""
+        self._put(_Item(encode_parcel(response), "", response))
+
+    def report(self, report: Report) -> None:
+        """Say what became of a delivered copy."""
+        self._reports.append(report)
+        self._written.clear()
+        self.wake.set()
+
+    def answered(self, request_id: str) -> None:
+        """A request has its reply."""
+        self._in_flight.discard(request_id)
+
+    def forget(self, request_id: str, reason: str) -> None:
+        """The sender of a request no longer waits: take it back if it was not sent yet, else cancel it."""
+        if request_id in self._in_flight:
+            self._in_flight.discard(request_id)
+            self._put(_Item(encode_cancel(Cancel(request_id, reason)), "", None))
+        else:
+            self._queue = deque(item for item in self._queue if item.request_id != request_id)
+            self._make_room()
+
+    def _put(self, item: _Item) -> None:
+        self._queue.append(item)
+        self._written.clear()
+        self.wake.set()
+
+    async def wait_written(self) -> None:
+        """Wait until all that was queued so far is on the stream, or the stream is lost."""
+        await self._written.wait()
+
+    # For the stream
+
+    def next_frame(self, clock: ClockSample | None) -> bytes:
+        """What has queued, as one frame of agentlab's link."""
+        pieces: list[bytes] = []
+        size = 0
+        while self._queue and (not pieces or size + len(self._queue[0].data) <= FRAME_BYTES):
+            item = self._take()
+            pieces.append(item.data)
+            size += len(item.data)
+        reports, self._reports = self._reports[:FRAME_REPORTS], self._reports[FRAME_REPORTS:]
+        return encode_frame(pieces, reports=reports, clock=clock)
+
+    def next_plain(self) -> bytes:
+        """The next message in AutoGen's dialect; empty when what waited has no form in it."""
+        self._reports.clear()  # AutoGen's host has no ear for them
+        if not self._queue:
+            return b""
+        item = self._take()
+        return b"" if item.parcel is None else encode_plain(item.parcel)
+
+    def _take(self) -> _Item:
+        item = self._queue.popleft()
+        if item.request_id:
+            self._in_flight.add(item.request_id)
+        self._make_room()
+        return item
+
+    def all_written(self) -> None:
+        """The stream has taken everything."""
+        if not self.waiting:
+            self._written.set()
+
+    def give_up(self) -> set[str]:
+        """A stream was lost: return what was in flight on it, and drop what only made sense on it.
+
+        Replies belong to sessions of the host that is gone; requests and published messages can still be sent.
+        """
+        in_flight, self._in_flight = self._in_flight, set()
+        self._reports.clear()
+        self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
+        self._written.set()
+        self._make_room()
+        return in_flight
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._queue.clear()
+        self.give_up()
+
+    def _make_room(self) -> None:
+        if len(self._queue) <= HIGH_WATER:
+            self._room.set()
