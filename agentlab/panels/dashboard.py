@@ -38,7 +38,7 @@ class Dashboard(Panel):
         self.tabs = w.Tab(
             children=[panel.widget for panel in self.panels[1:]],
             titles=[panel.title for panel in self.panels[1:]],
-            layout=w.Layout(width="100%"),
+            layout=w.Layout(width="calc(100% - 4px)"),
         )
         self.tabs.observe(lambda _: self._turn(), "selected_index")
         self._turn()

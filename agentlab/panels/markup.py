@@ -21,10 +21,11 @@ STYLE: Final = """<style>
 .agentlab-facts .agentlab-wide { white-space: normal; overflow-wrap: anywhere; }
 .agentlab-row { border-top: 1px solid var(--jp-border-color2, #ddd); }
 .agentlab-note { min-height: 1.4em; white-space: pre-wrap; overflow-wrap: anywhere; }
-.agentlab-text { margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere;
+.agentlab-panel pre.agentlab-text { margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere;
   font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);
   line-height: 1.35; color: var(--jp-content-font-color1, #222);
   background: var(--jp-layout-color2, #f4f4f4); border: 1px solid var(--jp-border-color2, #ddd); }
+.agentlab-panel pre.agentlab-unwrapped { white-space: pre; overflow-x: auto; }
 .agentlab-tail { max-height: 320px; overflow-y: auto; display: flex; flex-direction: column-reverse; }
 .agentlab-code textarea { font-family: var(--jp-code-font-family, monospace) !important;
   font-size: var(--jp-code-font-size, 13px) !important; line-height: 1.35; white-space: pre; tab-size: 4; }
@@ -37,8 +38,12 @@ STYLE: Final = """<style>
 .agentlab-panel .widget-inline-hbox .widget-label { color: var(--jp-ui-font-color1, #222); }
 .agentlab-panel input, .agentlab-panel textarea, .agentlab-panel select {
   color: var(--jp-ui-font-color0, #111) !important; }
+[data-jp-theme-light="false"] .agentlab-panel { --jp-widgets-dropdown-arrow: url("data:image/svg+xml;utf8,\
+<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'>\
+<path fill='none' stroke='%23ccc' stroke-width='2' d='M5 7l4 4 4-4'/></svg>"); }
 </style>"""
-"""Only JupyterLab's CSS variables, each with a value for where there are none: so it follows the theme."""
+"""Only JupyterLab's CSS variables, each with a value for where there are none: so it follows the theme.
+The arrow of a list is black in ipywidgets, whatever the theme."""
 
 
 def escaped(value: object) -> str:
@@ -52,9 +57,9 @@ def span(text: object, *classes: str) -> str:
     return f'<span class="{names}">{escaped(text)}</span>'
 
 
-def block(text: object) -> str:
+def block(text: object, *, wrapped: bool = True) -> str:
     """Text as it is, line by line: a log, a traceback."""
-    return f'<pre class="agentlab-text">{escaped(text)}</pre>'
+    return f'<pre class="agentlab-text{"" if wrapped else " agentlab-unwrapped"}">{escaped(text)}</pre>'
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

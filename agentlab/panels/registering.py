@@ -218,7 +218,7 @@ class RegisterPanel(Panel):
             except SourceError as error:
                 if not self.closed:
                     where = error.excerpt(source)
-                    self.mistake.value = span(f"✖ {error}", "bad") + (block(where) if where else "")
+                    self.mistake.value = span(f"✖ {error}", "bad") + (block(where, wrapped=False) if where else "")
                 raise FormError("there is a mistake in the source. The running agents are as before.") from None
             if not self.closed:
                 self.mistake.value = ""

@@ -36,8 +36,10 @@ class SendPanel(Panel):
         self.type = w.Dropdown(options=[], layout=w.Layout(**_FULL))
         self.sender = w.Text(placeholder="an agent's type/key, or nobody", layout=w.Layout(**_FULL))
         self.deadline = w.Text(placeholder="seconds, or none", layout=w.Layout(width="160px"))
-        self.times = w.BoundedIntText(value=1, min=1, max=100_000, layout=w.Layout(width="80px"))
-        self.per_s = w.BoundedFloatText(value=0, min=0, max=1000, layout=w.Layout(width="80px"))
+        self.times = w.BoundedIntText(value=1, min=1, max=100_000, layout=w.Layout(width="72px"))
+        self.per_s = w.BoundedFloatText(
+            value=0, min=0, max=1000, tooltip="0: each when the one before is done", layout=w.Layout(width="72px")
+        )
         self.form = Form([])
         self.place = w.VBox([self.form.widget], layout=w.Layout(overflow="visible"))
         self.send_button = w.Button(description="Send", button_style="primary", icon="paper-plane")
@@ -62,7 +64,7 @@ class SendPanel(Panel):
         self.again_button.on_click(lambda _: self.send_again())
 
         often = w.HBox(
-            [self.times, w.Label("times, at"), self.per_s, w.Label("a second (0: one after the other)")],
+            [self.times, w.Label("times, at"), self.per_s, w.Label("a second")],
             layout=w.Layout(flex_flow="row wrap"),
         )
         left = w.VBox(

@@ -77,17 +77,19 @@ class _Row:
 
     def __init__(self, process: ProcessFacts, act: Callable[[str, str], None]) -> None:
         self.name = process.name
-        self.facts = w.HTML(layout=w.Layout(flex="1 1 520px", min_width="300px", margin="0"))
+        self.facts = w.HTML(layout=w.Layout(flex="1 1 490px", min_width="300px", margin="0"))
         self.buttons: dict[str, Any] = {}
         for action, text, tip in self.BUTTONS:
             if process.name != NOTEBOOK and (action, process.name) != ("remove", HOST):
-                button = w.Button(description=text, tooltip=tip, layout=w.Layout(width="68px", height="24px"))
+                button = w.Button(description=text, tooltip=tip, layout=w.Layout(width="76px", height="26px"))
                 button.add_class(f"agentlab-{action}-{process.name.replace('.', '-')}")
                 button.on_click(lambda _, action=action: act(self.wanted(action), self.name))
                 self.buttons[action] = button
         self.box = w.HBox(
-            [self.facts, w.HBox(list(self.buttons.values()), layout=w.Layout(flex="0 0 300px", overflow="visible"))],
-            layout=w.Layout(flex_flow="row wrap", align_items="center", width="100%", overflow="visible"),
+            [self.facts, w.HBox(list(self.buttons.values()), layout=w.Layout(flex="0 0 324px", overflow="visible"))],
+            layout=w.Layout(
+                flex_flow="row wrap", align_items="center", width="100%", overflow="visible", min_height="30px"
+            ),
         )
         self.box.add_class("agentlab-row")
         self._paused = False
@@ -115,7 +117,7 @@ class TopologyPanel(Panel):
         self.head = w.HTML()
         self.names = w.HTML(
             f'<div class="agentlab-facts agentlab-quiet">{"".join(_heading(name) for name in COLUMNS)}</div>',
-            layout=w.Layout(width="calc(100% - 300px)", min_width="300px"),
+            layout=w.Layout(width="calc(100% - 324px)", min_width="300px"),
         )
         self.rows = w.VBox([], layout=w.Layout(overflow="visible"))
         self.new_name = w.Text(placeholder="its name, or none", layout=w.Layout(width="150px"))
