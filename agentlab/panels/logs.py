@@ -74,8 +74,8 @@ class LogsPanel(Panel):
     def look(self) -> None:
         """Show again, after the user chose something else."""
         with self.observer.lock:
-            if not self.closed and self.process.value is not None:
-                self.show(self.facts)
+            if self.process.value is not None:
+                self.update(self.facts)
 
     def lines(self) -> list[str]:
         """The lines that are to be shown."""

@@ -25,7 +25,8 @@ STYLE: Final = """<style>
   font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);
   line-height: 1.35; color: var(--jp-content-font-color1, #222);
   background: var(--jp-layout-color2, #f4f4f4); border: 1px solid var(--jp-border-color2, #ddd); }
-.agentlab-panel pre.agentlab-unwrapped { white-space: pre; overflow-x: auto; }
+.agentlab-panel pre.agentlab-unwrapped { white-space: pre; overflow-x: auto; max-width: 100%; box-sizing: border-box; }
+.agentlab-panel .widget-html-content { min-width: 0; }
 .agentlab-tail { max-height: 320px; overflow-y: auto; display: flex; flex-direction: column-reverse; }
 .agentlab-code textarea { font-family: var(--jp-code-font-family, monospace) !important;
   font-size: var(--jp-code-font-size, 13px) !important; line-height: 1.35; white-space: pre; tab-size: 4; }

@@ -7,7 +7,6 @@ ends with the last one, or with the lab.
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -22,8 +21,6 @@ from .reading import LabFacts, Rates, ask_host, event_loop, new_events, read_pro
 if TYPE_CHECKING:
     from ..lab.lab import Lab
 
-logger = logging.getLogger("agentlab.panels")
-
 PERIOD_S: Final = 0.25
 """How often the observer looks: twice within the half second in which a panel promises to show the truth."""
 ASK_S: Final = 2.0
@@ -36,7 +33,7 @@ class Shown(Protocol):
     """What an observer tells."""
 
     def update(self, facts: LabFacts) -> None:
-        """Show this. Called on the lab's loop, or on the caller's thread; never on two at once."""
+        """Show this, and raise nothing. Called on the lab's loop, or on the caller's thread; never on two at once."""
         ...
 
 
@@ -115,10 +112,7 @@ class Observer:
 
     def _tell(self, panel: Shown, facts: LabFacts) -> None:
         with self.lock:
-            try:
-                panel.update(facts)
-            except Exception:
-                logger.exception("A panel could not be brought up to date.")
+            panel.update(facts)
 
     def _begin(self) -> None:
         if self._task is None and self._panels and event_loop(self.lab) is not None:

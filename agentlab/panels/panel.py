@@ -6,6 +6,7 @@ Read next: `agentlab.panels.topology`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +19,8 @@ from .reading import STOPPED, LabFacts
 
 if TYPE_CHECKING:
     from ..lab.lab import Lab
+
+logger = logging.getLogger("agentlab.panels")
 
 
 class Panel:
@@ -65,11 +68,15 @@ class Panel:
     # For all
 
     def update(self, facts: LabFacts) -> None:
-        """Take up new facts."""
+        """Take up new facts. What goes wrong is said in the panel: nobody else would see it."""
         if self.closed:
             return
         self.facts = facts
-        self.show(facts)
+        try:
+            self.show(facts)
+        except Exception as error:
+            logger.debug("A panel could not be brought up to date.", exc_info=True)
+            self.say_error(f"{self.title} could not be brought up to date ({type(error).__name__})", error)
 
     def bring_to_front(self, in_front: bool) -> None:
         """Somebody can see the panel from now on, or no longer can."""

@@ -43,7 +43,7 @@ class RegisterPanel(Panel):
         self.listed = w.HTML()
         self.source = w.Textarea(rows=16, layout=w.Layout(width="calc(100% - 4px)"), continuous_update=False)
         self.source.add_class("agentlab-code")
-        self.mistake = w.HTML()
+        self.mistake = w.HTML(layout=w.Layout(width="calc(100% - 4px)"))
         self.apply_button = w.Button(
             description="Apply", icon="check", tooltip="Make the class anew, and replace its agents in the workers"
         )
@@ -111,8 +111,8 @@ class RegisterPanel(Panel):
 
     def _look(self) -> None:
         with self.observer.lock:
-            if not self.closed and not self._settling:
-                self.show(self.facts)
+            if not self._settling:
+                self.update(self.facts)
 
     def _look_up(self) -> None:
         """Import what is named as ``module:Class``, without holding up anybody."""

@@ -114,8 +114,7 @@ class SendPanel(Panel):
 
     def _look(self) -> None:
         with self.observer.lock:
-            if not self.closed:
-                self.show(self.facts)
+            self.update(self.facts)
 
     def _choose_kind(self) -> None:
         self.to.placeholder = "type/key, or type" if self.direct else "type/source, or type"
@@ -162,8 +161,10 @@ class SendPanel(Panel):
             order = self.order()
         except ValueError as error:
             self.say(str(error), "bad")
-            return
-        self.begin(order)
+        except Exception as error:  # the message's class is the student's, and may do anything
+            self.say_error(f"The {self.type.label} cannot be made: {type(error).__name__}", error)
+        else:
+            self.begin(order)
 
     def send_again(self) -> None:
         """Send the chosen one of the history again."""

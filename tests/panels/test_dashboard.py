@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from until import until
 
 from agentlab import Lab
@@ -109,6 +110,18 @@ async def test_a_dashboard_of_a_lab_that_is_not_started_yet_follows_it_once_it_i
     async with lab:
         lab.dashboard()._repr_mimebundle_()
         await until(lambda: "worker-1" in board.topology._rows)
+
+
+async def test_what_goes_wrong_while_a_panel_is_brought_up_to_date_is_said_in_it(
+    lab: Lab, opened: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: LogsPanel) -> list[str]:
+        raise OSError("no <disk>")
+
+    panel = opened(LogsPanel(lab))
+    monkeypatch.setattr(LogsPanel, "lines", fail)
+    await until(lambda: "Logs could not be brought up to date (OSError): no &lt;disk&gt;" in panel.note.value)
+    assert panel.observer.busy
 
 
 async def test_something_slow_runs_in_a_thread_that_ends_with_it(lab: Lab) -> None:

@@ -12,9 +12,10 @@ from until import until
 
 from agentlab import AgentId, Lab
 from agentlab.panels.logs import MOST_LINES, TAIL_BYTES, LogsPanel, Tail, _shown, chosen
+from agentlab.panels.panel import close_all
 from agentlab.panels.reading import LabFacts
 from agentlab.panels.sessions import MOST, SessionsPanel, heading, ordered, row
-from agentlab.panels.timeline import TimelinePanel
+from agentlab.panels.timeline import TimelinePanel, _Still
 from agentlab.wire.watching import SessionInfo, Snapshot
 
 from .cast import Echo, Say, Sleep
@@ -113,3 +114,9 @@ async def test_the_timeline_is_drawn_again_when_something_happened(lab: Lab, ope
     panel = opened(TimelinePanel(lab))
     await lab.send_message(Say("x"), AgentId("drawn", "1"))
     assert "Say" in panel._repr_mimebundle_()["text/plain"]
+    still = _Still(panel)
+    await until(lambda: panel.facts.last_seq)
+    still.update(panel.facts)
+    still.update(panel.facts)
+    await until(lambda: "data:image/png;base64," in still.widget.value)
+    close_all(still.widget)

@@ -197,6 +197,18 @@ async def test_what_is_wrong_in_the_form_is_said_and_nothing_is_sent(panel: Send
     assert not panel.sendings
 
 
+async def test_a_message_class_that_fails_when_it_is_made_is_said_to(
+    panel: SendPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Say) -> None:
+        raise RuntimeError("no such luck")
+
+    await choose(panel, DIRECT, "echo/anna", Say)
+    monkeypatch.setattr(panel, "order", lambda: fail(Say("x")))
+    panel.send_button.click()
+    assert "The Say cannot be made: RuntimeError: no such luck" in panel.note.value
+
+
 async def test_a_deadline_that_passes_is_an_error_in_the_panel(panel: SendPanel) -> None:
     await choose(panel, DIRECT, "echo/anna", Sleep)
     panel.form.entries["seconds"].widget.value = 60.0
