@@ -11,7 +11,8 @@ import grpc
 import grpc.aio
 
 from agentlab.wire import calls
-from agentlab.wire.codec import decode_frame, decode_plain, encode_frame, encode_plain
+from agentlab.wire.codec import decode_plain, encode_plain
+from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.parcels import Frame, Hello, Parcel, Welcome
 
 LIMIT_S = 15.0

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..wire.codec import encode_cancel, encode_parcel, encode_plain
+from ..wire.codec import encode_plain
+from ..wire.frames import encode_cancel, encode_parcel
 from ..wire.parcels import Cancel, Parcel
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import grpc.aio
 from ..core import journal as j
 from ..version import __version__
 from ..wire import calls, control, watching
-from ..wire.codec import decode_frame, decode_plain, encode_frame
+from ..wire.codec import decode_plain
+from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
 from .connection import Connection
 from .control import ControlDesk

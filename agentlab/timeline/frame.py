@@ -44,7 +44,7 @@ _LEGENDS_KEPT: Final = 64
 _legends: dict[tuple[object, ...], Image] = {}
 _STRIP: Final = 0.62
 _BOTTOM: Final = 0.14
-_TOP: Final = 0.52
+_TOP: Final = 0.45
 _UNDER_LANES: Final = 0.5
 
 

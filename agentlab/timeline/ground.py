@@ -46,13 +46,18 @@ def prepare(picture: Layout, ax: Axes) -> None:
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(LANE)
-    if picture.axis.folds or (picture.axis.is_window and not picture.axis.is_logical):
+    has_ruler = bool(picture.axis.folds) or (picture.axis.is_window and not picture.axis.is_logical)
+    if has_ruler:
         _set_ruler(picture, ax)
     elif picture.axis.is_logical:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.ticklabel_format(axis="x", style="plain", useOffset=False)
     ax.set_xlabel(
-        FOLDED_LABEL if picture.axis.folds else picture.axis.label, fontsize=8.5, color=GREY, loc="right", labelpad=2
+        FOLDED_LABEL if picture.axis.folds else picture.axis.label,
+        fontsize=8.5,
+        color=GREY,
+        loc="right",
+        labelpad=16 if has_ruler else 2,
     )
     axis = picture.axis
     ax.format_coord = lambda x, y: f"{axis.shown(round(axis.ticks_at(x))):.6g} {axis.unit}"  # type: ignore[method-assign]
@@ -62,10 +67,21 @@ def _set_ruler(picture: Layout, ax: Axes) -> None:
     left, right = ax.get_xlim()
     per_place = ax.get_window_extent().width / (right - left)
     ticks = ruler(picture.axis, per_place, TICK_SIZE * ax.figure.dpi / 72)
-    ax.set_xticks([tick.place for tick in ticks], [tick.label for tick in ticks])
-    for tick, shown in zip(ticks, ax.xaxis.get_major_ticks(), strict=True):
-        shown.label1.set_color(INK if tick.is_start else GREY)
-        shown.tick1line.set(markersize=5 if tick.is_start else 2.5, color=INK if tick.is_start else GREY)
+    # not matplotlib's own ticks, each of which is five artists: a folded axis has 30, and a live one is drawn often
+    ax.set_xticks([])
+    under = ax.get_xaxis_transform()
+    height = ax.get_window_extent().height
+    for is_start in (True, False):
+        length = (5.0 if is_start else 2.5) * ax.figure.dpi / 72 / height
+        colour = INK if is_start else GREY
+        lines = [[(tick.place, 0.0), (tick.place, -length)] for tick in ticks if tick.is_start == is_start]
+        drawn = LineCollection(lines, colors=colour, linewidths=0.8, transform=under, clip_on=False, label="ruler")
+        ax.add_collection(drawn, autolim=False)
+        for tick in ticks:
+            if tick.label and tick.is_start == is_start:
+                below = (tick.place, -6.5 * ax.figure.dpi / 72 / height)
+                label = ax.text(*below, tick.label, transform=under, ha="center", va="top", fontsize=TICK_SIZE)
+                label.set(color=colour, parse_math=False)
 
 
 def break_lines(picture: Layout) -> list[float]:

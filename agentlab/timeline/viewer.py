@@ -66,7 +66,7 @@ class Viewer:
         """Change fields of the view. A window belongs to its axis, and does not outlive it."""
         if fields.get("is_logical", self.view.is_logical) != self.view.is_logical:
             fields["window"] = None
-        if "span" in fields:
+        if fields.get("span", self.view.span) != self.view.span:
             fields["window"] = None
         self.view = replace(self.view, **fields)
 
@@ -98,7 +98,7 @@ class Viewer:
 
     def show_everything(self) -> None:
         """Show the whole run."""
-        self.change(span=EVERYTHING, until=None)
+        self.change(span=EVERYTHING, until=None, window=None)
 
     def select(self, number: int | None) -> None:
         """Select a message by its number; None, or a number that is not there, selects none."""

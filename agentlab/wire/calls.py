@@ -1,6 +1,6 @@
 """The calls by which a worker registers, and the names of the wire's services, as plain data.
 
-The message streams are in `agentlab.wire.codec`, the control channel in `agentlab.wire.control`, watching the host in
+The message streams are in `codec` and `frames`, the control channel in `agentlab.wire.control`, watching the host in
 `agentlab.wire.watching`. Who serves and who asks are in `agentlab.host` and `agentlab.worker`; both take the bytes
 from here. Decoding raises `WireError` for anything illegal.
 """

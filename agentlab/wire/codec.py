@@ -1,40 +1,30 @@
-"""Parcels as bytes and back, in the two dialects of the wire.
+"""Parcels as AutoGen's messages and back.
 
-*Plain* is AutoGen's `OpenChannel`: one `agents.Message` a gRPC message, our stamps in its metadata. *Link* is
-agentlab's own: a frame with many parcels, each with its stamps beside it.
-
-Decoding is where the network's input is checked: what is not legal raises `WireError` and goes no further.
+On AutoGen's `OpenChannel` (the *plain* dialect) one such message is one gRPC message, with our stamps in its metadata.
+agentlab's own dialect, in which they travel in batches, is in `agentlab.wire.frames`. Decoding is where the network's
+input is checked: what is not legal raises `WireError` and goes no further.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from ..core import journal as j
 from ..core.ids import AgentId
 from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
 from ..core.topics import TopicId
 from .generated import agent_worker_pb2 as agents_pb
-from .generated import agentlab_pb2 as lab_pb
 from .parcels import (
     NOTHING,
-    Cancel,
-    ClockSample,
     Event,
     Failure,
-    Frame,
-    Hello,
     Parcel,
     Payload,
-    Report,
     Request,
     Response,
-    Welcome,
     WireError,
 )
 
@@ -70,19 +60,10 @@ _OWN_ATTRIBUTES: Final = frozenset(
 _NOBODY: Final = AgentId("unknown", "unknown")
 """How AutoGen's workers write "no sender"."""
 
-_WHAT_TO_WIRE: Final = {
-    j.RECEIVED: lab_pb.Reports.RECEIVED,
-    j.STARTED: lab_pb.Reports.STARTED,
-    j.HANDLED: lab_pb.Reports.HANDLED,
-    j.UNHANDLED: lab_pb.Reports.UNHANDLED,
-    j.FAILED: lab_pb.Reports.FAILED,
-    j.DROPPED: lab_pb.Reports.DROPPED,
-}
-_WHAT_FROM_WIRE: Final = {number: what for what, number in _WHAT_TO_WIRE.items()}
-
 
 @lru_cache(maxsize=8192)
-def _agent_id(agent_type: str, key: str) -> AgentId:
+def agent_id(agent_type: str, key: str) -> AgentId:
+    """Raises WireError for an illegal type."""
     try:
         return AgentId(agent_type, key)
     except ValueError as error:
@@ -106,14 +87,15 @@ _HIGHEST_LAMPORT: Final = 2**53
 """Nobody counts to this; and everybody's clock would follow to where the wire cannot write it."""
 
 
-def _lamport(number: int) -> int:
+def plausible_lamport(number: int) -> int:
+    """A Lamport clock as it is, or 0 for one that no honest process can have reached."""
     return number if number <= _HIGHEST_LAMPORT else 0
 
 
 # Messages: what the two dialects share
 
 
-def _write(parcel: Parcel, message: agents_pb.Message) -> None:
+def write_message(parcel: Parcel, message: agents_pb.Message) -> None:
     """Fill in `message`, without our stamps."""
     if isinstance(parcel, Request):
         request = message.request
@@ -134,17 +116,18 @@ def _write(parcel: Parcel, message: agents_pb.Message) -> None:
             response.metadata.update(parcel.metadata)
         if parcel.failure is not None:
             failure = parcel.failure
-            response.error = _cut(failure.text) or f"{failure.kind} without a text"
-            response.metadata[_ERROR] = _cut(failure.kind)
+            response.error = cut(failure.text) or f"{failure.kind} without a text"
+            response.metadata[_ERROR] = cut(failure.kind)
             if failure.remote_type:
-                response.metadata[_ERROR_TYPE] = _cut(failure.remote_type)
+                response.metadata[_ERROR_TYPE] = cut(failure.remote_type)
             if failure.traceback:
-                response.metadata[_TRACEBACK] = _cut(failure.traceback)
+                response.metadata[_TRACEBACK] = cut(failure.traceback)
     else:
         _write_event(parcel, message)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """The text, without its middle when it is very long."""
     if len(text) <= LONGEST_TEXT:
         return text
     half = LONGEST_TEXT // 2
@@ -175,7 +158,7 @@ def _write_event(parcel: Event, message: agents_pb.Message) -> None:
         event.binary_data = parcel.payload.data
 
 
-def _read(message: agents_pb.Message) -> Parcel:
+def read_message(message: agents_pb.Message) -> Parcel:
     """Raises WireError."""
     parcel: Parcel
     try:
@@ -204,16 +187,16 @@ def _read_payload(payload: agents_pb.Payload) -> Payload:
 def _read_request(request: agents_pb.RpcRequest) -> Request:
     if not request.request_id:
         raise WireError("A request needs a request_id.")
-    sender = _agent_id(request.source.type, request.source.key) if request.HasField("source") else None
+    sender = agent_id(request.source.type, request.source.key) if request.HasField("source") else None
     parcel = Request(
-        request.request_id, _agent_id(request.target.type, request.target.key), _read_payload(request.payload), sender
+        request.request_id, agent_id(request.target.type, request.target.key), _read_payload(request.payload), sender
     )
     if request.metadata:
         metadata = dict(request.metadata)
         parcel.message_id = metadata.pop(_MESSAGE_ID, "")
         parcel.cause = metadata.pop(_CAUSE, "")
         parcel.sent_ns = _integer(metadata.pop(_SENT_NS, ""))
-        parcel.lamport = _lamport(_integer(metadata.pop(_LAMPORT, "")))
+        parcel.lamport = plausible_lamport(_integer(metadata.pop(_LAMPORT, "")))
         parcel.deadline_s = _deadline(metadata.pop(_DEADLINE_S, None))
         parcel.metadata = metadata
     return parcel
@@ -221,12 +204,12 @@ def _read_request(request: agents_pb.RpcRequest) -> Request:
 
 def _deadline(text: str | None) -> float | None:
     try:
-        return None if text is None else _seconds(float(text))
+        return None if text is None else stated_seconds(float(text))
     except ValueError:
         return None
 
 
-def _seconds(seconds: float) -> float | None:
+def stated_seconds(seconds: float) -> float | None:
     """A deadline: none that is no number, and none that would be infinite in the past."""
     if math.isnan(seconds):
         return None
@@ -240,7 +223,7 @@ def _read_response(response: agents_pb.RpcResponse) -> Response:
     parcel = Response(response.request_id, _read_payload(response.payload) if response.HasField("payload") else NOTHING)
     if metadata:
         parcel.sent_ns = _integer(metadata.pop(_SENT_NS, ""))
-        parcel.lamport = _lamport(_integer(metadata.pop(_LAMPORT, "")))
+        parcel.lamport = plausible_lamport(_integer(metadata.pop(_LAMPORT, "")))
     kind, remote_type, trace = (metadata.pop(name, "") for name in (_ERROR, _ERROR_TYPE, _TRACEBACK))
     if response.error:
         # A worker that knows nothing of ours says only a text: its handler failed.
@@ -268,7 +251,7 @@ def _read_event(event: Any) -> Event:
         raise WireError(f"A CloudEvent says that its data is {named:.100}, and it is {content_type}.")
     sender = None
     if _SENDER_TYPE in attributes and _SENDER_KEY in attributes:
-        sender = _agent_id(attributes[_SENDER_TYPE], attributes[_SENDER_KEY])
+        sender = agent_id(attributes[_SENDER_TYPE], attributes[_SENDER_KEY])
     return Event(
         _topic_id(event.type, event.source),
         Payload(attributes[_SCHEMA], named, data),
@@ -276,7 +259,7 @@ def _read_event(event: Any) -> Event:
         event.id,
         attributes.get(_EVENT_CAUSE, ""),
         _integer(attributes.get(_EVENT_SENT_NS, "")),
-        _lamport(_integer(attributes.get(_EVENT_LAMPORT, ""))),
+        plausible_lamport(_integer(attributes.get(_EVENT_LAMPORT, ""))),
         attributes={name: text for name, text in attributes.items() if name not in _OWN_ATTRIBUTES},
     )
 
@@ -302,7 +285,7 @@ def _attribute(value: Any) -> str:
 def encode_plain(parcel: Parcel) -> bytes:
     """One gRPC message of AutoGen's `OpenChannel`."""
     message = agents_pb.Message()
-    _write(parcel, message)
+    write_message(parcel, message)
     if isinstance(parcel, Event):
         stamps = {
             _EVENT_CAUSE: parcel.cause,
@@ -330,149 +313,4 @@ def decode_plain(data: bytes) -> Parcel:
         message = agents_pb.Message.FromString(data)
     except DecodeError as error:
         raise WireError(f"These bytes are no agents.Message: {error}") from error
-    return _read(message)
-
-
-# The link dialect
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _field(number: int, data: bytes) -> bytes:
-    """A length-delimited protobuf field. The fields of one message may simply be joined, so a frame is put together
-    from parcels that were encoded one by one when they were sent, without parsing or copying them again."""
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-_PARCELS: Final = lab_pb.Frame.PARCELS_FIELD_NUMBER
-_CANCELS: Final = lab_pb.Frame.CANCELS_FIELD_NUMBER
-
-
-def encode_parcel(parcel: Parcel) -> bytes:
-    """A piece of a frame."""
-    out = lab_pb.Parcel()
-    _write(parcel, out.message)
-    out.sent_ns, out.lamport = parcel.sent_ns, parcel.lamport
-    if isinstance(parcel, Event):
-        out.message_id, out.cause = parcel.message_id, parcel.cause
-        for agent, delivery_id in parcel.recipients:
-            out.recipients.add(type=agent.type, key=agent.key)
-            out.delivery_ids.append(delivery_id)
-    else:
-        out.delivery_id = parcel.delivery_id
-        if isinstance(parcel, Request):
-            out.message_id, out.cause = parcel.message_id, parcel.cause
-            if parcel.deadline_s is not None:
-                out.deadline_s = parcel.deadline_s
-    return _field(_PARCELS, out.SerializeToString())
-
-
-def encode_cancel(cancel: Cancel) -> bytes:
-    """A piece of a frame."""
-    return _field(_CANCELS, lab_pb.Cancel(request_id=cancel.request_id, reason=cancel.reason).SerializeToString())
-
-
-def encode_frame(
-    pieces: Iterable[bytes] = (),
-    *,
-    reports: Iterable[Report] = (),
-    clock: ClockSample | None = None,
-    hello: Hello | None = None,
-    welcome: Welcome | None = None,
-    goodbye: bool = False,
-) -> bytes:
-    """A frame of pieces made by `encode_parcel` and `encode_cancel`, and of what there is one of."""
-    rest = lab_pb.Frame()
-    if hello is not None:
-        rest.hello.name, rest.hello.pid, rest.hello.machine = hello.name, hello.pid, hello.machine
-        rest.hello.resume_token, rest.hello.version = hello.resume_token, hello.version
-    if welcome is not None:
-        rest.welcome.name, rest.welcome.machine = welcome.name, welcome.machine
-        rest.welcome.resume_token, rest.welcome.version = welcome.resume_token, welcome.version
-        rest.welcome.max_message_bytes = welcome.max_message_bytes
-    if clock is not None:
-        rest.clock.worker_sent_ns, rest.clock.host_received_ns, rest.clock.host_sent_ns = clock
-    if reports:
-        _write_reports(reports, rest.reports)
-    rest.goodbye = goodbye
-    return b"".join((rest.SerializeToString(), *pieces))
-
-
-def _write_reports(reports: Iterable[Report], into: lab_pb.Reports) -> None:
-    columns = list(zip(*reports, strict=True))
-    into.delivery_id.extend(columns[0])
-    into.what.extend([_WHAT_TO_WIRE[what] for what in columns[1]])
-    into.time_ns.extend(columns[2])
-    into.lamport.extend(columns[3])
-    for row, (text, trace) in enumerate(zip(columns[4], columns[5], strict=True)):
-        if text or trace:
-            into.details[row].text, into.details[row].traceback = _cut(text), _cut(trace)
-
-
-def decode_frame(data: bytes) -> Frame:
-    """Raises WireError when the bytes are no frame; what is illegal in it is put aside in `Frame.rejected`."""
-    try:
-        raw = lab_pb.Frame.FromString(data)
-    except DecodeError as error:
-        raise WireError(f"These bytes are no agentlab frame: {error}") from error
-    frame = Frame()
-    for piece in raw.parcels:
-        try:
-            frame.parcels.append(_read_parcel(piece))
-        except WireError as error:
-            frame.rejected.append((piece.message.request.request_id, str(error)))
-    if raw.cancels:
-        frame.cancels = [Cancel(cancel.request_id, cancel.reason) for cancel in raw.cancels]
-    if raw.HasField("reports"):
-        frame.reports = _read_reports(raw.reports)
-    if raw.HasField("clock"):
-        clock = raw.clock
-        frame.clock = ClockSample(clock.worker_sent_ns, clock.host_received_ns, clock.host_sent_ns)
-    frame.goodbye = raw.goodbye
-    if raw.HasField("hello"):
-        hello = raw.hello
-        frame.hello = Hello(hello.name, hello.pid, hello.machine, hello.resume_token, hello.version)
-    if raw.HasField("welcome"):
-        w = raw.welcome
-        frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version)
-    return frame
-
-
-def _read_parcel(piece: lab_pb.Parcel) -> Parcel:
-    parcel = _read(piece.message)
-    parcel.sent_ns, parcel.lamport = piece.sent_ns, _lamport(piece.lamport)
-    if isinstance(parcel, Event):
-        parcel.message_id, parcel.cause = piece.message_id, piece.cause
-        if piece.recipients:
-            agents = [_agent_id(agent.type, agent.key) for agent in piece.recipients]
-            if len(agents) != len(piece.delivery_ids):
-                raise WireError("A published message needs one delivery id for each recipient.")
-            parcel.recipients = list(zip(agents, piece.delivery_ids, strict=True))
-    else:
-        parcel.delivery_id = piece.delivery_id
-        if isinstance(parcel, Request):
-            parcel.message_id, parcel.cause = piece.message_id, piece.cause
-            if piece.HasField("deadline_s"):
-                parcel.deadline_s = _seconds(piece.deadline_s)
-    return parcel
-
-
-def _read_reports(raw: lab_pb.Reports) -> list[Report]:
-    details: Mapping[int, Any] = raw.details
-    reports = []
-    # Columns of unequal length can only come from a broken worker: the rows that are whole count.
-    for row, (delivery_id, number, time_ns, lamport) in enumerate(
-        zip(raw.delivery_id, raw.what, raw.time_ns, raw.lamport, strict=False)
-    ):
-        what = _WHAT_FROM_WIRE.get(number)
-        if what is not None:
-            text, trace = (details[row].text, details[row].traceback) if row in details else ("", "")
-            reports.append(Report(delivery_id, what, time_ns, _lamport(lamport), text, trace))
-    return reports
+    return read_message(message)

@@ -1,7 +1,7 @@
 """What travels between a host and its workers, as plain data.
 
 A parcel is a message with its stamps: which message caused it, when it was sent. The host and the workers work with
-these; `agentlab.wire.codec` turns them into bytes and back.
+these; `agentlab.wire.codec` and `agentlab.wire.frames` turn them into bytes and back.
 """
 
 from __future__ import annotations

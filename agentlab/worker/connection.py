@@ -23,7 +23,8 @@ from ..core.ids import AgentId
 from ..version import __version__
 from ..wire import calls
 from ..wire.channel import RECEIVE_BYTES, keepalive_options, machine_name
-from ..wire.codec import decode_frame, decode_plain, encode_frame, encode_plain
+from ..wire.codec import decode_plain, encode_plain
+from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
 from .clock import HostClock
 from .outbox import Outbox

@@ -9,7 +9,8 @@ import asyncio
 from collections import deque
 from typing import Final, NamedTuple
 
-from ..wire.codec import encode_cancel, encode_frame, encode_parcel, encode_plain
+from ..wire.codec import encode_plain
+from ..wire.frames import encode_cancel, encode_frame, encode_parcel
 from ..wire.parcels import Cancel, ClockSample, Parcel, Report, Request, Response
 
 FRAME_BYTES: Final = 256 * 1024

@@ -1,4 +1,8 @@
-"""JupyterLab and a real Chromium, shared by the tests of this folder."""
+"""JupyterLab and a real Chromium, shared by the tests of this folder.
+
+They end with the folder, not with the session: while Playwright is there it runs an event loop in the main thread, and
+no asynchronous test can.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,7 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     home = tmp_path_factory.mktemp("jupyter")
     folder = home / "notebooks"
@@ -91,7 +95,7 @@ def _wait_until_up(server: JupyterServer, process: subprocess.Popen[bytes], log:
             return
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("AGENTLAB_CI"):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from agentlab import AgentId
 from agentlab.host.connection import FRAME_BYTES, Connection, Copy, Delivery, Limits
-from agentlab.wire.codec import decode_frame, decode_plain, encode_frame
+from agentlab.wire.codec import decode_plain
+from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.parcels import Cancel, Payload, Request
 
 COPY = Copy("request", "m", "", "", "sky/k", "", "Text", 3)

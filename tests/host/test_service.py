@@ -20,7 +20,8 @@ from agentlab.core import journal as j
 from agentlab.host import streams
 from agentlab.host.connection import Limits
 from agentlab.wire import calls, control, watching
-from agentlab.wire.codec import encode_frame, encode_parcel, encode_plain
+from agentlab.wire.codec import encode_plain
+from agentlab.wire.frames import encode_frame, encode_parcel
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
 from agentlab.wire.parcels import ClockSample, Event, Hello, Payload, Request, Response

@@ -8,7 +8,8 @@ from agentlab.core.clock import LamportClock
 from agentlab.core.journal import Journal
 from agentlab.host.connection import Limits
 from agentlab.host.router import Router
-from agentlab.wire.codec import decode_frame, decode_plain, encode_frame
+from agentlab.wire.codec import decode_plain
+from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.parcels import Cancel, Event, Failure, Parcel, Payload, Report, Request, Response
 
 TEXT = Payload("Text", "application/json", b'{"text": "hi"}')

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from agentlab import AgentId, TopicId
 from agentlab.core.exceptions import BY_NAME, MessageDroppedException, RemoteHandlerError, UndeliverableException
-from agentlab.wire.codec import (
-    decode_frame,
-    decode_plain,
-    encode_cancel,
-    encode_frame,
-    encode_parcel,
-    encode_plain,
-)
+from agentlab.wire.codec import decode_plain, encode_plain
+from agentlab.wire.frames import decode_frame, encode_cancel, encode_frame, encode_parcel
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
 from agentlab.wire.parcels import (

@@ -19,7 +19,8 @@ from until import LIMIT_S, until
 from agentlab import AgentId, HostLostError, HostService, TopicId, TypeSubscription
 from agentlab.core import journal as j
 from agentlab.wire import calls
-from agentlab.wire.codec import decode_plain, encode_frame, encode_plain
+from agentlab.wire.codec import decode_plain, encode_plain
+from agentlab.wire.frames import encode_frame
 from agentlab.wire.parcels import ClockSample, Event, Parcel, Payload, Request, Response
 from agentlab.worker import connection as module
 from agentlab.worker.clock import HostClock

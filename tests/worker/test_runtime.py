@@ -888,7 +888,7 @@ async def test_a_worker_whose_host_is_not_there_does_not_start(link: bool) -> No
 
 @pytest.mark.parametrize("address", ["", "localhost", "localhost:", ":1", "h:0", "h:65536", "h:x"])
 def test_what_is_no_address_is_refused_at_once(address: str) -> None:
-    with pytest.raises(ValueError, match=r"is no host address: it should look like 127\.0\.0\.1:50051"):
+    with pytest.raises(ValueError, match=r"is no address: it should look like 127\.0\.0\.1:50051"):
         WorkerRuntime(address)
 
 
