@@ -280,6 +280,10 @@ def test_a_very_large_run_opens_as_an_overview_and_zooms_in_to_single_messages(p
         }"""
     )
     says(page, "12,000 of 12,000 messages; all of the run")
+    page.wait_for_function(  # the picture becomes as wide as the page
+        "() => { const c = document.querySelector('.agentlab-timeline canvas');"
+        " return c && Math.abs(c.clientWidth - c.parentElement.clientWidth) < 3; }"
+    )
     canvas = page.locator(".agentlab-timeline canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
