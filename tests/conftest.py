@@ -21,11 +21,16 @@ NOTHING_LEFT_S = 5.0
 
 
 def _living_children() -> dict[int, psutil.Process]:
-    """The processes below this one that run. A zombie has ended; reading it as one reaps it."""
+    """The processes below this one that run. A zombie has ended; reading it as one reaps it.
+
+    Chromium starts and ends processes of its own as it likes, for as long as a folder of tests shares it.
+    """
     living = {}
     for process in psutil.Process().children(recursive=True):
         try:
             if process.status() != psutil.STATUS_ZOMBIE:
+                if process.name().startswith("chrom"):
+                    continue
                 living[process.pid] = process
             elif process.ppid() == psutil.Process().pid:
                 process.wait(timeout=0.1)
