@@ -232,9 +232,9 @@ def compare(
 @app.command()
 def doctor() -> None:
     """Look at the installation: versions, optional parts and how to get them, and whether processes start."""
-    from .doctor import optional_programs, packages, processes
+    from .doctor import optional_parts, packages, processes
 
-    findings = [*packages(), *optional_programs(), asyncio.run(processes())]
+    findings = [*packages(), *optional_parts(), asyncio.run(processes())]
     table = Table("", "what", "found", "", box=None, pad_edge=False)
     for finding in findings:
         mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]" if finding.required else "[yellow]–[/yellow]"

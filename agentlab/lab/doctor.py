@@ -53,8 +53,17 @@ def packages() -> Iterator[Finding]:
         yield Finding(requirement.name, version, ok, advice)
 
 
-def optional_programs() -> Iterator[Finding]:
-    """Programs that are good to have."""
+_OPTIONAL_PACKAGES = (("pandas", "turns a run into a table (agentlab.exports)", "pip install 'agentlab[pandas]'"),)
+"""Packages that are good to have: name, what for, how to get it."""
+
+
+def optional_parts() -> Iterator[Finding]:
+    """Programs and packages that are good to have."""
+    for name, purpose, get in _OPTIONAL_PACKAGES:
+        try:
+            yield Finding(name, metadata.version(name), True, purpose, required=False)
+        except metadata.PackageNotFoundError:
+            yield Finding(name, "not installed", False, f"{purpose}. To get it: {get}", required=False)
     for name, purpose, get in _OPTIONAL:
         path = shutil.which(name)
         if path is None:
