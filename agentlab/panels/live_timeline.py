@@ -40,7 +40,7 @@ PERIOD_S: Final = 0.2
 SOON_S: Final = 0.04
 """What the reader does is shown sooner than what the run does."""
 FIRST_FRAME_S: Final = 10.0
-"""How long showing a timeline waits for its first picture: opening 100,000 messages takes 3 s."""
+"""How long showing a timeline waits for its first picture: 200,000 messages take 4 s to open."""
 WIDEST: Final = 4000
 
 

@@ -28,7 +28,7 @@ from .ruler import duration
 from .shapes import NOTHING, LaneKind, Layout
 
 SINGLE: Final = 600
-"""Up to so many messages are drawn one by one: about 1,800 arrows, two pixels each."""
+"""Up to so many messages are drawn one by one: about 1,000 arrows, a pixel of the page for each."""
 ALL_LANES: Final = 12
 """Up to so many lanes, all of them are shown always, so that they stand still; else those of what is visible."""
 MOST_LANES: Final = 40
