@@ -440,7 +440,10 @@ class Lab:
     async def kill(self, name: str) -> None:
         """End a process at once (SIGKILL), without a chance to say goodbye."""
         process = self._crew.process(name)
-        await self._running().run(process.kill())
+        loop = self._running()
+        if name == HOST:
+            await loop.run(self._save_journal())
+        await loop.run(process.kill())
         await self._note(name, j.KILLED)
 
     async def pause(self, name: str) -> None:
@@ -456,8 +459,16 @@ class Lab:
     async def restart(self, name: str) -> None:
         """End a process, if it is alive, and start it again; a worker gets its agents back, without their state."""
         loop = self._running()
+        if name == HOST:
+            await loop.run(self._save_journal())
         work = self._crew.restart_host(self._host_knows) if name == HOST else self._crew.restart_worker(name)
         await loop.run(work)
+
+    async def _save_journal(self) -> None:
+        """The host's journal ends with it: read what is there. A host that does not answer has said all it will."""
+        if self._crew.process(HOST).state == "running":
+            with contextlib.suppress(grpc.RpcError, TimeoutError, LabError):
+                await self._catch_up()
 
     async def _host_knows(self) -> watching.Snapshot | None:
         assert self._notebook is not None

@@ -22,9 +22,10 @@ PROTOS = ("cloudevent.proto", "agent_worker.proto", "agentlab.proto")
 def generate(target: Path) -> None:
     """Write the generated code for all of ``protos/`` into the folder `target`.
 
-    Raises subprocess.CalledProcessError when a proto file does not compile, FileNotFoundError without uv.
+    Raises subprocess.CalledProcessError when a proto file does not compile, or when uv is missing.
     """
-    protoc = ["uv", "run", "--no-project", "--quiet", "--with", COMPILER, "python", "-m", "grpc_tools.protoc"]
+    uv = [sys.executable, "-m", "uv", "run", "--isolated", "--no-project", "--quiet"]
+    protoc = [*uv, "--with", COMPILER, "python", "-m", "grpc_tools.protoc"]
     outputs = [f"--{kind}_out={target}" for kind in ("python", "pyi", "grpc_python")]
     subprocess.run([*protoc, f"-I{ROOT / 'protos'}", *outputs, *PROTOS], check=True, cwd=target)
     for path in target.glob("*_pb2*.py*"):
