@@ -175,6 +175,7 @@ def test_an_agent_is_registered_edited_written_to_and_killed(open_notebook: Open
     board.field("to").fill("default/room")
     board.field("to").press("Tab")
     board.field("message").select_option("Told")
+    board.root.get_by_text("tone", exact=True).wait_for(state="detached")  # the form of the message before
     send(board, "everybody")
     board.sees("Published")
     board.picture("topic")

@@ -12,10 +12,9 @@ from until import until
 
 from agentlab import AgentId, Lab
 from agentlab.panels.logs import MOST_LINES, TAIL_BYTES, LogsPanel, Tail, _shown, chosen
-from agentlab.panels.panel import close_all
 from agentlab.panels.reading import LabFacts
 from agentlab.panels.sessions import MOST, SessionsPanel, heading, ordered, row
-from agentlab.panels.timeline import TimelinePanel, _Still
+from agentlab.panels.timeline import TimelinePanel
 from agentlab.wire.watching import SessionInfo, Snapshot
 
 from .cast import Echo, Say, Sleep
@@ -109,14 +108,14 @@ async def test_a_session_of_another_worker_cannot_be_cancelled_and_the_panel_say
     assert "only what the notebook itself sent" in panel.note.value
 
 
-async def test_the_timeline_is_drawn_again_when_something_happened(lab: Lab, opened: Keep) -> None:
+async def test_the_timeline_follows_the_lab_and_has_a_still_picture_beside_it(lab: Lab, opened: Keep) -> None:
     await lab.register("worker-2", "drawn", Echo)
     panel = opened(TimelinePanel(lab))
     await lab.send_message(Say("x"), AgentId("drawn", "1"))
     assert "Say" in panel._repr_mimebundle_()["text/plain"]
-    still = _Still(panel)
-    await until(lambda: panel.facts.last_seq)
-    still.update(panel.facts)
-    still.update(panel.facts)
-    await until(lambda: "data:image/png;base64," in still.widget.value)
-    close_all(still.widget)
+    assert "data:image/png;base64," in panel._repr_mimebundle_()["text/html"]
+    assert panel.timeline is not None
+    panel.timeline.wait()
+    await until(lambda: panel.timeline.frames)
+    panel.close()
+    assert panel.timeline.closed
