@@ -75,13 +75,13 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
         globals()[name] = value
         return value
-    if name in {"core", "wire", "host", "worker", "lab", "timeline", "exports", "gallery"}:
+    if name in {"core", "wire", "host", "worker", "lab", "timeline", "exports", "gallery", "panels"}:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "exports", "gallery", "timeline"})
+    return sorted({*__all__, "exports", "gallery", "panels", "timeline"})
 
 
 __all__ = [

@@ -157,8 +157,12 @@ class Journal:
         whether the first one's `seq` is the one expected."""
         first = self.let_go
         skip = max(0, seq - first)
-        stop = None if limit is None else skip + limit
-        records = islice(self._records, skip, stop)
+        stop = len(self) if limit is None else min(skip + limit, len(self))
+        if skip <= len(self) - stop:
+            records = list(islice(self._records, skip, stop))
+        else:  # from the new end: who follows the journal should pay for what is new, not for the whole ring
+            records = list(islice(reversed(self._records), len(self) - stop, max(0, len(self) - skip)))
+            records.reverse()
         return [JournalEvent(first + skip + n, *record) for n, record in enumerate(records, 1)]
 
     def __iter__(self) -> Iterator[JournalEvent]:

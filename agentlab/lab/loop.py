@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from .errors import LabError
 
 T = TypeVar("T")
+
+
+LOOK_S: Final = 0.2
+"""How often a waiting caller looks whether the loop is still there."""
 
 
 class LoopThread:
@@ -52,7 +57,19 @@ class LoopThread:
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("This would wait for itself: it was called on the lab's own event loop.")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        limit_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                return future.result(min(LOOK_S, timeout_s))
+            except TimeoutError:
+                if future.done():
+                    raise  # the work's own
+                if not self.alive:  # it was closed in between, and will never come to this
+                    raise LabError("The lab was stopped meanwhile.") from None
+                if time.monotonic() > limit_s:
+                    future.cancel()
+                    raise
 
     def call(self, function: Callable[[], T]) -> T:
         """Run a plain function there and wait for it; after `close`, here."""

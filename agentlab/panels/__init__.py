@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dashboard import Dashboard
+    from .live_timeline import LiveTimeline
     from .logs import LogsPanel
     from .registering import RegisterPanel
     from .sending import SendPanel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Dashboard": "dashboard",
+    "LiveTimeline": "live_timeline",
     "LogsPanel": "logs",
     "RegisterPanel": "registering",
     "SendPanel": "sending",
@@ -30,7 +32,16 @@ _MODULES = {
 }
 """Imported when first used: they need ipywidgets, and what is not a widget here does not."""
 
-__all__ = ["Dashboard", "LogsPanel", "RegisterPanel", "SendPanel", "SessionsPanel", "TimelinePanel", "TopologyPanel"]
+__all__ = [
+    "Dashboard",
+    "LiveTimeline",
+    "LogsPanel",
+    "RegisterPanel",
+    "SendPanel",
+    "SessionsPanel",
+    "TimelinePanel",
+    "TopologyPanel",
+]
 
 
 def __getattr__(name: str) -> Any:
