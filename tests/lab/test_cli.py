@@ -434,6 +434,7 @@ def test_without_a_command_it_serves_jupyterlab_on_the_first_notebook(
     server = start("--no-browser", "--port", str(free_port), **environment)
     url = server.says(rf"(http://127\.0\.0\.1:{free_port}/\S*00_tour\.ipynb\?token=(\w+))", 60)
     root = f"http://127.0.0.1:{free_port}"
+    _wait_until_it_listens(free_port)  # it says its address a moment before
     for path in ("/api/status", "/api/contents/00_tour.ipynb"):
         with urllib.request.urlopen(f"{root}{path}?token={url[2]}", timeout=20) as answer:
             assert answer.status == 200
@@ -444,6 +445,19 @@ def test_without_a_command_it_serves_jupyterlab_on_the_first_notebook(
     server.ends(signal.SIGTERM, limit_s=20)
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{root}/api/status", timeout=5)
+
+
+def _wait_until_it_listens(port: int, limit_s: float = 20) -> None:
+    end_s = time.monotonic() + limit_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > end_s:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def test_an_installed_package_copies_its_notebooks_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
