@@ -13,6 +13,7 @@ import nbformat
 import psutil
 import pytest
 from playwright.sync_api import Locator, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from .conftest import JupyterServer, OpenNotebook
 
@@ -123,6 +124,20 @@ class Board:
         named = re.compile(rf"^\s*{text}\s*$")
         self.root.locator("button:visible", has_text=named).first.click()
 
+    def click_until(self, button: str, expected: str) -> None:
+        """Click, and once more as long as what was typed a moment before had not reached the kernel: widgets send what
+        is typed one message at a time, and a click may overtake it."""
+        end_s = time.monotonic() + WAIT_MS / 1000
+        while True:
+            self.click(button)
+            try:
+                self.root.get_by_text(expected).first.wait_for(timeout=3_000)
+            except PlaywrightTimeoutError:
+                if time.monotonic() > end_s:
+                    raise
+            else:
+                return
+
     def picture(self, name: str) -> None:
         """A screenshot of the notebook with the dashboard at the top."""
         PICTURES.mkdir(exist_ok=True)
@@ -136,9 +151,10 @@ def register(board: Board) -> None:
     board.sees("parrot: Parrot() on worker-1")
 
 
-def send(board: Board, text: str) -> None:
+def send(board: Board, text: str, expected: str) -> None:
     board.field("text").fill(text)
-    board.click("Send")
+    board.field("text").press("Tab")
+    board.click_until("Send", expected)
 
 
 def test_an_agent_is_registered_edited_written_to_and_killed(open_notebook: OpenNotebook, notebook: str) -> None:
@@ -148,11 +164,9 @@ def test_an_agent_is_registered_edited_written_to_and_killed(open_notebook: Open
 
     board.tab("Send")
     board.field("text").wait_for()
-    send(board, "hello")
-    board.sees("default says hello")
+    send(board, "hello", "default says hello")
     board.picture("send")
-    send(board, "fail")
-    board.sees("RemoteHandlerError")
+    send(board, "fail", "RemoteHandlerError")
     board.sees('raise ValueError("asked to fail")')
     board.picture("error")
 
@@ -160,25 +174,22 @@ def test_an_agent_is_registered_edited_written_to_and_killed(open_notebook: Open
     source = board.root.locator(".agentlab-code:visible textarea")
     before = source.input_value()
     source.fill(before.replace("return Told(", "return Told(("))
-    board.click("Apply")
-    board.sees("The running agents are as before")
+    board.click_until("Apply", "The running agents are as before")
     board.sees("SyntaxError")
     board.picture("mistake")
     source.fill(before.replace("{self.word} ", "{self.word} loudly "))
-    board.click("Apply")
-    board.sees("The new Parrot runs: parrot on worker-1.")
+    board.click_until("Apply", "The new Parrot runs: parrot on worker-1.")
     board.tab("Send")
-    send(board, "again")
-    board.sees("default says loudly again")
+    send(board, "again", "default says loudly again")
 
     board.click("topic")
     board.field("to").fill("default/room")
     board.field("to").press("Tab")
     board.field("message").select_option("Told")
     board.root.get_by_text("tone", exact=True).wait_for(state="detached")  # the form of the message before
-    send(board, "everybody")
-    board.sees("Published")
+    send(board, "everybody", "Published")
     board.picture("topic")
+    send(board, "everybody", "Published")  # the first one may have overtaken its text; what counts is in the log
     board.tab("Logs")
     board.sees("parrot/room overheard everybody")
     board.picture("logs")
@@ -208,8 +219,7 @@ def test_the_dashboard_can_be_read_in_the_dark_and_on_a_narrow_page(
     board.picture(f"{name}-register")
     board.tab("Send")
     board.field("text").wait_for()
-    send(board, "hello")
-    board.sees("default says hello")
+    send(board, "hello", "default says hello")
     board.root.locator(".agentlab-pause-worker-2").click()
     board.sees("paused")
     board.picture(f"{name}-send")
