@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..wire.channel import MESSAGE_BYTES
 from ..wire.codec import encode_plain
 from ..wire.frames import encode_cancel, encode_parcel
 from ..wire.parcels import Cancel, Parcel
@@ -27,7 +28,7 @@ message in it does not wait long for the last."""
 class Limits:
     """What one worker may cost the host; beyond it, messages are refused or dropped, and counted."""
 
-    max_message_bytes: int = 4 * 1024 * 1024 - 512 * 1024
+    max_message_bytes: int = MESSAGE_BYTES
     """The largest payload. With its envelope it still fits into the 4 MiB that gRPC, and so AutoGen, takes by
     default."""
     queue_messages: int = 10_000

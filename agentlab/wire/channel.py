@@ -8,6 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+MESSAGE_BYTES: Final = 4 * 1024 * 1024 - 512 * 1024
+"""The largest payload, unless a host says otherwise: with its envelope it fits into the 4 MiB that gRPC, and so
+AutoGen, takes by default."""
+
 RECEIVE_BYTES: Final = 64 * 1024 * 1024
 """The largest gRPC message that is read. Far above the limit for a message, so that one that is too large is read,
 refused by name and answered, where gRPC would end the whole stream."""

@@ -22,7 +22,7 @@ from ..core.exceptions import HostLostError, UnauthenticatedError
 from ..core.ids import AgentId
 from ..version import __version__
 from ..wire import calls
-from ..wire.channel import RECEIVE_BYTES, keepalive_options, machine_name
+from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, keepalive_options, machine_name
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
@@ -35,10 +35,6 @@ FIRST_RETRY_S: Final = 0.05
 LONGEST_RETRY_S: Final = 2.0
 """The pause between attempts doubles from the first to the longest, each shortened by chance by up to a half so that
 the workers of a restarted host do not all come at once (exponential backoff with jitter)."""
-
-PLAIN_MESSAGE_BYTES: Final = 4 * 1024 * 1024 - 512 * 1024
-"""The largest payload for a host that does not say: with its envelope it fits into the 4 MiB that gRPC takes by
-default. A larger one would end the whole stream."""
 
 CLOCK_PERIOD_S: Final = 5.0
 """How often the clock estimate is refreshed."""
@@ -223,7 +219,7 @@ class HostConnection:
         # The stream alone does not say whether the other side knows it: a server that is no host refuses this call.
         ask: Any = channel.unary_unary(f"/{calls.AGENT_RPC}/GetSubscriptions")
         await ask(b"", metadata=metadata)
-        self.max_message_bytes = PLAIN_MESSAGE_BYTES
+        self.max_message_bytes = MESSAGE_BYTES
         self._far = False
         return _Stream(channel, call, client_id, False)
 
