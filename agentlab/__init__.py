@@ -62,12 +62,19 @@ from .core.topics import DefaultTopicId, TopicId
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .course.checking import check, hint
     from .host.service import HostService
     from .lab.lab import Lab
     from .worker.runtime import WorkerRuntime
 
-_LATER = {"HostService": "host.service", "WorkerRuntime": "worker.runtime", "Lab": "lab.lab"}
-"""Names whose modules need gRPC: imported when first used, so that `import agentlab` stays quick."""
+_LATER = {
+    "HostService": "host.service",
+    "WorkerRuntime": "worker.runtime",
+    "Lab": "lab.lab",
+    "check": "course.checking",
+    "hint": "course.checking",
+}
+"""Names whose modules need gRPC, or a lab: imported when first used, so that `import agentlab` stays quick."""
 
 
 def __getattr__(name: str) -> Any:
@@ -75,7 +82,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
         globals()[name] = value
         return value
-    if name in {"core", "wire", "host", "worker", "lab", "timeline", "exports", "gallery", "panels"}:
+    if name in {"core", "wire", "host", "worker", "lab", "course", "timeline", "exports", "gallery", "panels"}:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -136,8 +143,10 @@ __all__ = [
     "WorkerLostError",
     "WorkerRuntime",
     "__version__",
+    "check",
     "default_subscription",
     "event",
+    "hint",
     "message_handler",
     "rpc",
     "try_get_known_serializers_for_type",

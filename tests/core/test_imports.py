@@ -14,11 +14,21 @@ import pytest
 import agentlab
 
 PACKAGE = Path(agentlab.__file__).parent
-FLOORS = {"version": -1, "core": 0, "wire": 1, "host": 2, "worker": 2, "gallery": 2, "exports": 2, "lab": 3}
+FLOORS = {
+    "version": -1,
+    "core": 0,
+    "wire": 1,
+    "host": 2,
+    "worker": 2,
+    "gallery": 2,
+    "exports": 2,
+    "lab": 3,
+    "course": 4,
+}
 VIEWS = {"timeline", "panels"}
 ON_CORE_ALONE = {"gallery", "exports"}
 """Agents as a student writes them, and pure functions of a journal."""
-TOP = 4
+TOP = 5
 """The views, the package itself, and whatever has no floor of its own: nobody below imports them."""
 WIDGETS = {"ipywidgets", "anywidget"}
 JUPYTER = {"IPython", "ipykernel", "traitlets", "comm", "nbformat", "nbclient", "jupyter_client", "jupyter_core"}
@@ -157,6 +167,8 @@ def test_the_modules_of_core_are_among_those_that_are_read() -> None:
         ("lab/lab.py", "def f():\n    import pandas"),
         ("core/run.py", "def f():\n    from ..exports import save"),
         ("worker/runtime.py", "from ..gallery import debate"),
+        ("lab/lab.py", "def f():\n    from ..course import check"),
+        ("course/n03.py", "from ..panels import dashboard"),
         ("lab/lab.py", "from ..nothing_like_it import x"),
         ("__main__.py", "from .timeline import draw"),
         ("__init__.py", "from .host.service import HostService"),
@@ -184,6 +196,7 @@ def test_an_import_upwards_is_found(path: str, source: str) -> None:
         ("lab/lab.py", "def f():\n    from ..timeline import draw"),
         ("timeline/draw.py", "import matplotlib.pyplot\nfrom ..core.run import Run\nfrom .layout import x"),
         ("panels/dashboard.py", "import ipywidgets\nfrom ..lab.lab import Lab\nfrom ..timeline import draw"),
+        ("course/n03.py", "from ..lab.lab import Lab\nfrom ..gallery import debate"),
         ("__init__.py", "from .core.ids import AgentId\nif TYPE_CHECKING:\n    from .lab.lab import Lab"),
     ],
 )
@@ -227,7 +240,7 @@ def test_a_standalone_program_without_network_needs_no_grpc_and_no_jupyter() -> 
 
 
 def test_every_public_name_that_needs_only_core_is_there_at_once() -> None:
-    later = {"HostService", "WorkerRuntime", "Lab"}
+    later = {"HostService", "WorkerRuntime", "Lab", "check", "hint"}
     missing = [name for name in agentlab.__all__ if name not in later and name not in vars(agentlab)]
     assert missing == []
 

@@ -1,23 +1,28 @@
-"""Every notebook runs from top to bottom, with real processes, and leaves none."""
+"""Every notebook runs from top to bottom, with real processes, and leaves none; every exercise tells right from wrong.
+
+``pytest tests/course -k 03`` runs one notebook.
+"""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
+import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 import pytest
-from nbclient import NotebookClient
-from until import until
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+from agentlab.course.exercises import all_exercises, find
+
+from .answers import SOLUTION, answers_of
+from .executing import STUB, Execution, check_cells, execute_all, outputs, stub_cells
+from .solved import EXERCISE, NOTEBOOKS, SOLUTIONS, notebooks, solved, text
+
+PATHS = notebooks()
 LIMIT_S = 90
 """A notebook that takes longer without a reader has a cell that waits for nothing."""
+RUNNING = "test_a_notebook_runs_from_top_to_bottom_and_checks_its_exercises"
 
 
 def name(path: Path) -> str:
@@ -25,51 +30,55 @@ def name(path: Path) -> str:
     return path.stem
 
 
-def outputs(notebook: Any) -> list[Any]:
-    """All outputs of all cells."""
-    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=name)
 
 
-def test_there_are_notebooks_in_an_order() -> None:
-    numbers = [path.name[:2] for path in NOTEBOOKS]
-    assert numbers[:3] == ["00", "01", "02"]
-    assert len(set(numbers)) == len(numbers)
+def cells_of(path: Path) -> list[Any]:
+    cells: list[Any] = nbformat.read(path, as_version=4).cells
+    return cells
 
 
-@pytest.mark.timeout(LIMIT_S + 30)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
-async def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
-        monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
-    monkeypatch.setenv("JUPYTER_PATH", str(Path(sys.prefix) / "share" / "jupyter"))
-    copy = shutil.copytree(FOLDER, tmp_path / "notebooks") / path.name
-    notebook = nbformat.read(copy, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=LIMIT_S, kernel_name="python3", resources={"metadata": {"path": str(copy.parent)}}
-    )
-    began = time.monotonic()
-    await client.async_execute()  # raises for a cell that fails
-    assert time.monotonic() - began < LIMIT_S
-    assert not [output for output in outputs(notebook) if output.output_type == "error"]
-    assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
-    assert any("image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {})
-               for output in outputs(notebook))  # fmt: skip
-    await until(lambda: not [p for p in psutil.process_iter(["cmdline"]) if _is_of(p, tmp_path)], 10)
+def prose_of(path: Path) -> str:
+    return "\n".join(cell.source for cell in cells_of(path) if cell.cell_type == "markdown")
 
 
-def _is_of(process: psutil.Process, folder: Path) -> bool:
-    """Whether a process runs in the notebook's folder: its kernel, and the lab's processes."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(folder)
-    except psutil.Error:
-        return False
+@pytest.fixture(scope="module")
+def executions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Execution]:
+    """All notebooks that are asked for, executed several at a time."""
+    wanted = [
+        item.callspec.params["path"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == RUNNING
+    ]
+    return asyncio.run(execute_all(wanted, tmp_path_factory.mktemp("course")))
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+@pytest.mark.timeout(600)
+@each_notebook
+def test_a_notebook_runs_from_top_to_bottom_and_checks_its_exercises(
+    path: Path, executions: dict[Path, Execution]
+) -> None:
+    done = executions[path]
+    assert not done.failure, done.failure
+    assert not done.warnings
+    assert done.seconds < LIMIT_S
+    assert not [output for output in outputs(done.cells) if output.output_type == "error"]
+    shown = [output.get("data", {}) for output in outputs(done.cells)]
+    assert any("image/png" in data or "image/svg+xml" in data for data in shown)
+    for number, answers in answers_of(path.stem).items():
+        verdicts = done.verdicts[number]
+        assert verdicts[SOLUTION]["passed"], verdicts[SOLUTION]["text"]
+        for answer in (STUB, *answers.wrong):
+            verdict = verdicts[answer]
+            assert verdict["kind"] in {"wrong", "unanswered", "late"}, f"{answer}: {verdict['text']}"
+            assert "expected" in verdict["text"] or verdict["kind"] == "unanswered", verdict["text"]
+
+
+@each_notebook
 def test_a_notebook_is_stored_clean(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
-    assert not outputs(notebook)
+    assert not outputs(notebook.cells)
     assert [cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count] == []
     ids = [cell.get("id") for cell in notebook.cells]
     assert all(ids)
@@ -77,25 +86,55 @@ def test_a_notebook_is_stored_clean(path: Path) -> None:
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.keys() <= {"kernelspec", "language_info"}
     assert all(cell.source.strip() for cell in notebook.cells)
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {EXERCISE}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+@each_notebook
 def test_a_notebook_has_the_shape_of_all(path: Path) -> None:
-    cells = nbformat.read(path, as_version=4).cells
-    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    for part in ("**What you will see", "**Cast", "**Predict", "Break it", "**Recap"):
+    prose = prose_of(path)
+    for part in ("**What you will see", "**Cast", "**Predict", "**Look", "Break it", "**Recap"):
         assert part in prose, part
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    if "Lab.start" in code:
-        last = [cell.source for cell in cells if cell.cell_type == "code"][-1]
-        assert "lab.stop()" in last
+    code = [cell.source for cell in cells_of(path) if cell.cell_type == "code"]
+    if "Lab.start" in "\n".join(code):
+        assert "lab.stop()" in code[-1]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
-def test_links_between_notebooks_lead_somewhere(path: Path) -> None:
-    import re
+@each_notebook
+def test_every_exercise_has_a_stub_a_check_hints_and_answers(path: Path) -> None:
+    cells, answers = cells_of(path), answers_of(path.stem)
+    stubs = stub_cells(cells)
+    registered = {e.number for e in all_exercises() if e.number.startswith(path.stem[:2])}
+    assert stubs.keys() == registered == answers.keys()
+    assert sum(EXERCISE in cell.metadata for cell in cells) == len(stubs)
+    for number, answer in answers.items():
+        (check,) = check_cells(cells, number)
+        assert check > stubs[number]
+        assert "check(" not in cells[stubs[number]].source
+        assert f"**{number}" in prose_of(path)
+        assert answer.solution
+        assert len(answer.wrong) >= 2, number
+        assert find(number).hints
 
-    prose = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", prose):
+
+@each_notebook
+def test_the_solutions_are_up_to_date(path: Path) -> None:
+    if answers_of(path.stem):
+        made = text(solved(nbformat.read(path, as_version=4), path.stem))
+        assert (SOLUTIONS / path.name).read_text(encoding="utf-8") == made, "python -m tests.course.solved"
+
+
+@pytest.mark.parametrize(
+    "path", [*PATHS, *sorted(SOLUTIONS.glob("*.ipynb"))], ids=lambda p: f"{p.parent.name}-{p.stem}"
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", prose_of(path)):
         if not target.startswith("http"):
-            assert (FOLDER / target).exists(), target
+            assert (path.parent / target).exists(), target
+
+
+def test_there_are_notebooks_in_an_order() -> None:
+    numbers = [path.name[:2] for path in PATHS]
+    assert numbers[:3] == ["00", "01", "02"]
+    assert len(set(numbers)) == len(numbers)
+    assert {path.name for path in SOLUTIONS.glob("*.ipynb")} <= {path.name for path in PATHS}
+    assert NOTEBOOKS.is_dir()
