@@ -173,13 +173,15 @@ class BaseAgent(ABC, Agent):
         *,
         skip_class_subscriptions: bool = False,
         skip_direct_message_subscription: bool = False,
+        shared: bool = False,
     ) -> AgentType:
         """Register this class under an agent type: its factory, its subscriptions and its message types.
 
-        Raises ValueError when the type is taken. A registration that fails leaves nothing behind.
+        With `shared` other workers may register the type too, if they say the same: then each agent of it has its
+        place at one of them. Raises ValueError when the type is taken. A registration that fails leaves nothing behind.
         """
         serializers = cls.message_serializers()  # first: what can fail for the class's own sake
-        agent_type = await runtime.register_factory(type, factory, expected_class=cls)
+        agent_type = await runtime.register_factory(type, factory, expected_class=cls, shared=shared)
         try:
             subscriptions = [] if skip_class_subscriptions else await cls.class_subscriptions(agent_type)
             if not skip_direct_message_subscription:

@@ -118,13 +118,15 @@ class ClosureAgent(BaseAgent):
         skip_direct_message_subscription: bool = False,
         description: str = "",
         subscriptions: Callable[[], Sequence[Subscription] | Awaitable[Sequence[Subscription]]] | None = None,
+        shared: bool = False,
     ) -> AgentType:
         """Register the closure as the agents of a type.
 
         `unknown_type_policy` says what to do with a message of a type that the closure does not name: raise
         CantHandleException (``"error"``), warn and drop it (``"warn"``), or run the closure with it (``"ignore"``).
-        `subscriptions` makes the subscriptions. Raises ValueError when the type is taken, TypeError for a closure of
-        another shape. A registration that fails leaves nothing behind.
+        `subscriptions` makes the subscriptions; with `shared` other workers may have the type too. Raises ValueError
+        when the type is taken, TypeError for a closure of another shape. A registration that fails leaves nothing
+        behind.
         """
         serializers: list[MessageSerializer[Any]] = []
         handled_types = _handled_types(closure)
@@ -135,6 +137,7 @@ class ClosureAgent(BaseAgent):
             type,
             lambda: cls(description, closure, unknown_type_policy=unknown_type_policy, handled_types=handled_types),
             expected_class=cls,
+            shared=shared,
         )
         try:
             wanted: list[Subscription] = []

@@ -70,10 +70,12 @@ class AgentRuntime(Protocol):
         agent_factory: Callable[[], T | Awaitable[T]],
         *,
         expected_class: type[T] | None = None,
+        shared: bool = False,
     ) -> AgentType:
         """Register how agents of a type are made. Usually called by `BaseAgent.register`.
 
-        `agent_factory` takes no arguments, may be async, and can ask `AgentInstantiationContext`.
+        `agent_factory` takes no arguments, may be async, and can ask `AgentInstantiationContext`. A `shared` type may
+        be registered at several workers, which share its agents; in one process there is nobody to share with.
         Raises ValueError when the type is taken.
         """
         ...

@@ -379,8 +379,12 @@ class SingleThreadedAgentRuntime(LocalRuntime):
         agent_factory: Callable[[], T | Awaitable[T]],
         *,
         expected_class: type[T] | None = None,
+        shared: bool = False,
     ) -> AgentType:
-        """Register how agents of a type are made. Raises ValueError when the type is taken."""
+        """Register how agents of a type are made. Raises ValueError when the type is taken.
+
+        `shared` is for runtimes of several processes, and changes nothing here.
+        """
         agent_type = type if isinstance(type, AgentType) else AgentType(type)
         self._catalog.add_factory(agent_type.type, agent_factory, expected_class)
         return agent_type

@@ -183,6 +183,11 @@ class SubscriptionTable:
         """The subscription with this id, or None."""
         return self._by_id.get(id)
 
+    def equal_to(self, subscription: Subscription) -> Subscription | None:
+        """The one that is equal to this one, or None."""
+        same = self._by_id.get(subscription.id)
+        return same or next((other for other in self._alike(subscription) if other == subscription), None)
+
     def add(self, subscription: Subscription) -> None:
         """Raises ValueError when an equal one is there."""
         if subscription.id in self._by_id or subscription in self._alike(subscription):

@@ -62,7 +62,7 @@ class ControlDesk:
             holder: str | None = target
             problem = f"There is no worker with the client id {target!r:.100}."
         else:
-            holder = self._directory.holder(target.type)
+            holder = self._directory.holder_of(target)
             problem = str(agent_not_found(target.type, self._directory.types))
         send = self._streams.get(holder) if holder is not None else None
         if holder is None or (send is None and isinstance(target, str)):

@@ -1,6 +1,6 @@
-"""The host's table: which worker holds an agent type, and all subscriptions.
+"""The host's table: which worker, or which workers, hold an agent type, and all subscriptions.
 
-Pure: no gRPC, no asyncio. Read next: `agentlab.host.connection`.
+Pure: no gRPC, no asyncio. Read next: `agentlab.host.placing`, `agentlab.host.connection`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..core.ids import AgentId, checked_type
-from ..core.subscriptions import Subscription, SubscriptionTable
+from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
+from .placing import Placement, rendezvous
+from .subscribing import OwnedSubscriptions
 
 PENDING_CLIENTS: Final = 256
 """A worker may register a moment before its channel opens. This many such are remembered; a client that never opens
@@ -23,58 +25,106 @@ PENDING_WISHES: Final = 1000
 
 @dataclass(slots=True)
 class _Wishes:
-    types: list[str] = field(default_factory=list)
+    types: dict[str, bool] = field(default_factory=dict)
+    """Agent type → whether it is shared."""
     subscriptions: list[Subscription] = field(default_factory=list)
 
 
-class Directory:
-    """A directory: agent type → worker, and topic → agents, for the workers that are connected.
+@dataclass(slots=True)
+class _Holding:
+    """Who holds an agent type."""
 
-    Workers are named by their client id. What a client registers before its channel opens is kept aside, and takes
-    effect when it opens, unless somebody else was faster.
+    shared: bool
+    workers: dict[str, str]
+    """The client ids of the workers that hold it, with their names."""
+    takers: dict[str, str]
+    """Those of them that take new agents: all but the leaving ones, or all, when all leave."""
+    only: str = ""
+    """Of a type that is not shared: the worker that has all agents, but for those that it has handed over."""
+
+    def taking(self, leaving: set[str]) -> None:
+        """See anew who takes new agents."""
+        staying = {client_id: name for client_id, name in self.workers.items() if client_id not in leaving}
+        self.takers = staying or self.workers
+
+
+class Directory:
+    """A directory: agent → worker, and topic → agents, for the workers that are connected.
+
+    Workers are named by their client id. A type is held by one worker, or by several when each says that it shares
+    it: then each agent has its place at one of them. What a client registers before its channel opens is kept aside,
+    and takes effect when it opens, unless somebody else was faster.
     """
 
     def __init__(self) -> None:
-        self._holders: dict[str, str] = {}
-        self._subscriptions = SubscriptionTable()
-        self._owners: dict[str, str] = {}
-        self._connected: set[str] = set()
+        self._holdings: dict[str, _Holding] = {}
+        self._placement = Placement()
+        self._subscriptions = OwnedSubscriptions()
+        self._connected: dict[str, str] = {}
+        self._leaving: set[str] = set()
         self._pending: OrderedDict[str, _Wishes] = OrderedDict()
 
     @property
     def types(self) -> list[str]:
         """All advertised types."""
-        return list(self._holders)
+        return list(self._holdings)
 
     @property
     def subscriptions(self) -> list[Subscription]:
-        """All subscriptions."""
+        """All subscriptions, of equal ones one."""
         return list(self._subscriptions)
 
     def types_of(self, client_id: str) -> list[str]:
         """What one worker advertises."""
-        return [agent_type for agent_type, holder in self._holders.items() if holder == client_id]
+        return [agent_type for agent_type, holding in self._holdings.items() if client_id in holding.workers]
 
     def subscriptions_of(self, client_id: str) -> list[Subscription]:
         """What one worker subscribed."""
-        return [s for s in self._subscriptions if self._owners[s.id] == client_id]
+        return self._subscriptions.of(client_id)
 
     def holder(self, agent_type: str) -> str | None:
-        """The client id of the worker that holds the type, or None."""
-        return self._holders.get(agent_type)
+        """The client id of the worker, or of the first of the workers, that hold the type; or None."""
+        holding = self._holdings.get(agent_type)
+        return None if holding is None else next(iter(holding.workers))
+
+    def holders(self, agent_type: str) -> list[str]:
+        """The client ids of all workers that hold the type."""
+        holding = self._holdings.get(agent_type)
+        return [] if holding is None else list(holding.workers)
+
+    def is_shared(self, agent_type: str) -> bool:
+        """Whether several workers may hold the type."""
+        holding = self._holdings.get(agent_type)
+        return holding is not None and holding.shared
+
+    def holder_of(self, agent: AgentId) -> str | None:
+        """The client id of the worker that has the agent, or None. An agent of a shared type that nobody has yet is
+        given to one of the workers."""
+        holding = self._holdings.get(agent.type)
+        if holding is None:
+            return None
+        if holding.only:
+            if len(holding.workers) == 1:
+                return holding.only
+            placed = self._placement.known(agent)  # one that was handed over already
+            return placed if placed in holding.workers else holding.only
+        return self._placement.place(agent, holding.workers, holding.takers)
 
     def recipients(self, topic: TopicId) -> list[AgentId]:
         """The agents that a message sent to `topic` goes to, each once."""
         return self._subscriptions.recipients(topic)
 
-    def connect(self, client_id: str) -> list[str]:
-        """A client's channel opened: what it registered before takes effect. Returns what could not, and why."""
+    def connect(self, client_id: str, name: str = "") -> list[str]:
+        """A client's channel opened: what it registered before takes effect. Returns what could not, and why.
+
+        `name` is what its share of the agents is found by: a worker that comes back under its name gets the same.
+        """
         wishes = self._pending.pop(client_id, _Wishes())
-        self._connected.add(client_id)
+        self._connected[client_id] = name or client_id
         refused = []
-        for agent_type in wishes.types:
+        for agent_type, shared in wishes.types.items():
             try:
-                self.register(client_id, agent_type)
+                self.register(client_id, agent_type, shared=shared)
             except ValueError as error:
                 refused.append(str(error))
         for subscription in wishes.subscriptions:
@@ -86,60 +136,108 @@ class Directory:
 
     def disconnect(self, client_id: str) -> list[str]:
         """A client's channel ended: nothing of it stays. Returns the types it held."""
-        self._connected.discard(client_id)
+        self._connected.pop(client_id, None)
         types = self.types_of(client_id)
         for agent_type in types:
-            del self._holders[agent_type]
+            self._let_go(client_id, agent_type)
+        self._leaving.discard(client_id)
         for subscription in self.subscriptions_of(client_id):
-            self._remove(subscription.id)
+            self._subscriptions.remove(subscription.id)
         return types
 
-    def register(self, client_id: str, agent_type: str) -> bool:
+    def register(self, client_id: str, agent_type: str, *, shared: bool = False) -> bool:
         """Advertise a type; False when that waits for the client's channel to open.
 
-        Raises ValueError when the type is illegal, or held by a connected worker.
+        Raises ValueError when the type is illegal, or held by a connected worker: unless both share it, or that one is
+        leaving, and this one takes its place.
         """
         checked_type(agent_type)
-        holder = self._holders.get(agent_type)
-        if holder is not None:
-            raise ValueError(f"Agent type {agent_type} already registered with client {holder}.")
-        if client_id in self._connected:
-            self._holders[agent_type] = client_id
-            return True
-        types = self._wishes(client_id).types
-        if agent_type not in types:
-            types.append(agent_type)
-        return False
+        holding = self._holdings.get(agent_type)
+        if holding is not None:
+            staying = holding.workers.keys() - self._leaving
+            if client_id in holding.workers or (staying and not (shared and holding.shared)):
+                # These words are AutoGen's: its clients look for them.
+                text = f"Agent type {agent_type} already registered with client {next(iter(holding.workers))}."
+                if shared != holding.shared:
+                    text += " Several workers can have it when each of them registers it with shared=True."
+                raise ValueError(text)
+        if client_id not in self._connected:
+            self._wishes(client_id).types.setdefault(agent_type, shared)
+            return False
+        name = self._connected[client_id]
+        if holding is None:
+            workers = {client_id: name}
+            self._holdings[agent_type] = _Holding(shared, workers, workers, "" if shared else client_id)
+        else:
+            holding.workers[client_id] = name
+            holding.taking(self._leaving)
+            if not (holding.workers.keys() - self._leaving - {client_id}):
+                holding.shared = shared  # as its new holder says
+        return True
 
     def withdraw(self, client_id: str, agent_type: str) -> None:
         """Give up a type, and the subscriptions for it. Raises ValueError when the client does not hold it."""
-        if self._holders.get(agent_type) != client_id:
+        holding = self._holdings.get(agent_type)
+        if holding is None or client_id not in holding.workers:
             raise ValueError(f"Agent type {agent_type} is not registered with client {client_id}.")
-        del self._holders[agent_type]
+        self._let_go(client_id, agent_type)
         for subscription in self.subscriptions_of(client_id):
             if getattr(subscription, "agent_type", None) == agent_type:
-                self._remove(subscription.id)
+                self._subscriptions.remove(subscription.id)
+
+    def _let_go(self, client_id: str, agent_type: str) -> None:
+        holding = self._holdings[agent_type]
+        del holding.workers[client_id]
+        if not holding.workers:
+            del self._holdings[agent_type]
+            return
+        holding.taking(self._leaving)
+        holding.only = "" if holding.shared or len(holding.workers) > 1 else next(iter(holding.workers))
+
+    # Leaving in order
+
+    def leave(self, client_id: str) -> None:
+        """A worker is about to leave: it keeps the agents it has, gets no new ones, and others may take its types."""
+        self._leaving.add(client_id)
+        for agent_type in self.types_of(client_id):
+            self._holdings[agent_type].taking(self._leaving)
+
+    def stay(self, client_id: str) -> None:
+        """It does not leave after all."""
+        self._leaving.discard(client_id)
+        for agent_type in self.types_of(client_id):
+            self._holdings[agent_type].taking(self._leaving)
+
+    def heir(self, agent: AgentId) -> str | None:
+        """The worker that an agent goes to when the one that has it leaves, or None when nobody else holds its type."""
+        holding = self._holdings.get(agent.type)
+        if holding is None or not holding.workers.keys() - self._leaving:
+            return None
+        return rendezvous(agent, holding.takers)
+
+    def move(self, agent: AgentId, client_id: str) -> None:
+        """An agent was handed over."""
+        self._placement.move(agent, client_id)
+
+    # Subscriptions
 
     def subscribe(self, client_id: str, subscription: Subscription) -> None:
-        """Raises ValueError when an equal one exists."""
+        """Raises ValueError when an equal one exists, and is not of another worker that holds the same agent type."""
         if client_id not in self._connected:
             self._wishes(client_id).subscriptions.append(subscription)
             return
-        self._subscriptions.add(subscription)
-        self._owners[subscription.id] = client_id
+        holding = self._holdings.get(getattr(subscription, "agent_type", ""))
+        shared = holding is not None and client_id in holding.workers and len(holding.workers) > 1
+        self._subscriptions.add(client_id, subscription, shared=shared)
 
     def unsubscribe(self, client_id: str, id: str) -> None:
         """Raises ValueError for an unknown id, PermissionError for another worker's subscription."""
-        owner = self._owners.get(id)
+        owner = self._subscriptions.owner(id)
         if owner is None:
             raise ValueError(f"Subscription does not exist: {id}.")
         if owner != client_id:
             raise PermissionError(f"The subscription {id} belongs to another worker.")
-        self._remove(id)
-
-    def _remove(self, id: str) -> None:
         self._subscriptions.remove(id)
-        del self._owners[id]
 
     def _wishes(self, client_id: str) -> _Wishes:
         wishes = self._pending.setdefault(client_id, _Wishes())

@@ -88,7 +88,7 @@ class Router:
         connection = Connection(client_id, lane, self.limits, reports=reports, pid=pid, address=address, wake=wake)
         self.connections[client_id] = connection
         self.note(lane, j.JOINED, f"pid {pid}" if pid else "")
-        for why in self.directory.connect(client_id):
+        for why in self.directory.connect(client_id, lane):
             self.note(lane, j.REFUSED, why)
         for agent_type in self.directory.types_of(client_id):
             self.note(lane, j.ADVERTISED, type=agent_type)
@@ -117,9 +117,9 @@ class Router:
                 self._record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
         connection.outstanding.clear()
 
-    def register(self, client_id: str, agent_type: str) -> None:
-        """A worker advertises a type. Raises ValueError."""
-        if self.directory.register(client_id, agent_type):
+    def register(self, client_id: str, agent_type: str, *, shared: bool = False) -> None:
+        """A worker advertises a type; `shared`: others may too. Raises ValueError."""
+        if self.directory.register(client_id, agent_type, shared=shared):
             self.note(self.connections[client_id].name, j.ADVERTISED, type=agent_type)
 
     def withdraw(self, client_id: str, agent_type: str) -> None:
@@ -161,7 +161,7 @@ class Router:
         self._arrived(source, copy, request.sent_ns, request.lamport)
         if size > self.limits.max_message_bytes:
             return self._refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
-        holder = self.directory.holder(request.target.type)
+        holder = self.directory.holder_of(request.target)
         if holder is None:
             text = str(agent_not_found(request.target.type, self.directory.types))
             return self._refuse(source, request, copy, "AgentNotFoundError", text)
@@ -235,7 +235,7 @@ class Router:
         deliveries: dict[str, list[Delivery]] = {}
         for agent in recipients:
             own = copy._replace(recipient=str(agent))
-            holder = self.directory.holder(agent.type)
+            holder = self.directory.holder_of(agent)
             if holder is None:
                 self._drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
             elif not self.connections[holder].has_room():

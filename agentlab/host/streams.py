@@ -63,7 +63,7 @@ class Streams:
         agent_rpc: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "OpenChannel": stream(self.open_channel),
             "OpenControlChannel": stream(self.open_control_channel),
-            "RegisterAgent": unary(self._asked(self.register_agent)),
+            "RegisterAgent": unary(self.register_agent),
             "AddSubscription": unary(self._asked(self.add_subscription)),
             "RemoveSubscription": unary(self._asked(self.remove_subscription)),
             "GetSubscriptions": unary(self._asked(self.get_subscriptions)),
@@ -105,9 +105,14 @@ class Streams:
 
         return method
 
-    def register_agent(self, client_id: str, request: bytes) -> bytes:
-        self._router.register(client_id, calls.decode_register_agent(request))
-        return b""
+    async def register_agent(self, request: bytes, context: Context) -> bytes:
+        shared = bool(_metadata(context).get(calls.SHARED))
+
+        def register_agent(client_id: str, request: bytes) -> bytes:
+            self._router.register(client_id, calls.decode_register_agent(request), shared=shared)
+            return b""
+
+        return await self._asked(register_agent)(request, context)
 
     def withdraw_agent(self, client_id: str, request: bytes) -> bytes:
         self._router.withdraw(client_id, calls.decode_withdraw_agent(request))

@@ -58,7 +58,7 @@ async def run_worker(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
     async def answer(name: str, arguments: dict[str, Any]) -> Any:
         match name:
             case "register":
-                return await register(runtime, arguments["type"], unpack(arguments["code"]))
+                return await register(runtime, arguments["type"], unpack(arguments["code"]), shared=arguments["shared"])
             case "unregister":
                 return await runtime.unregister(arguments["type"])
             case "know":

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.journal import HOST
 from ..host.connection import Limits
@@ -33,6 +33,13 @@ class CrewOptions:
     log_level: str = "WARNING"
 
 
+class Registered(NamedTuple):
+    """What was registered on a worker under an agent type."""
+
+    code: Parcelled
+    shared: bool
+
+
 class Crew:
     """A crew: one host and its workers, and what was registered on each, so that a restarted one gets it back."""
 
@@ -40,7 +47,7 @@ class Crew:
         self.processes: dict[str, ChildProcess] = {}
         self._folder = folder
         self._options = options
-        self._registered: dict[str, dict[str, Parcelled]] = {}
+        self._registered: dict[str, dict[str, Registered]] = {}
         self._messages: dict[str, Parcelled] = {}
 
     @property
@@ -99,7 +106,9 @@ class Crew:
             "log_level": options.log_level,
         }
 
-    async def register(self, worker: str, agent_type: str, parcelled: Parcelled, messages: Parcelled) -> dict[str, Any]:
+    async def register(
+        self, worker: str, agent_type: str, parcelled: Parcelled, messages: Parcelled, *, shared: bool = False
+    ) -> dict[str, Any]:
         """Have a worker register an agent type, and all of them know its messages. Raises ChildError, LabError.
 
         A sender on another worker can read a reply only if it knows the reply's class, which nothing in its own code
@@ -109,8 +118,10 @@ class Crew:
         for name in self.workers:
             if name != worker:
                 self.processes[name].tell("know", messages=messages)
-        done: dict[str, Any] = await self.process(worker).ask("register", type=agent_type, code=parcelled)
-        self._registered.setdefault(worker, {})[agent_type] = parcelled
+        done: dict[str, Any] = await self.process(worker).ask(
+            "register", type=agent_type, code=parcelled, shared=shared
+        )
+        self._registered.setdefault(worker, {})[agent_type] = Registered(parcelled, shared)
         return done
 
     async def unregister(self, worker: str, agent_type: str) -> None:
@@ -124,9 +135,9 @@ class Crew:
         await self.process(name).stop()
         await self.start_worker(name)
         failures = []
-        for agent_type, parcelled in list(self._registered.get(name, {}).items()):
+        for agent_type, known in list(self._registered.get(name, {}).items()):
             try:
-                await self.process(name).ask("register", type=agent_type, code=parcelled)
+                await self.process(name).ask("register", type=agent_type, code=known.code, shared=known.shared)
             except ChildError as error:
                 del self._registered[name][agent_type]
                 failures.append(f"{name} runs again, but without {agent_type!r}: {error}")

@@ -296,13 +296,18 @@ class Lab:
 
     # Agents
 
-    async def register(self, worker: str, type: str, agent: Callable[..., Any], /, *args: Any, **kwargs: Any) -> str:
+    async def register(
+        self, worker: str, type: str, agent: Callable[..., Any], /, *args: Any, shared: bool = False, **kwargs: Any
+    ) -> str:
         """Register agents of a type on a worker (or on ``"notebook"``); returns what happened, in words.
 
         `agent` is an agent class, a function that returns an agent (sync or async), or an async function
         ``(closure_ctx, message, ctx)`` that is itself the handler; a class or function is called with the arguments
         for every agent of the type. Under a type that the worker already has it replaces the agents in the running
         process, and their state is carried over (by their `save_state` and `load_state`).
+
+        A `shared` type can be registered on several workers, if each time it is said: every agent of it has its place
+        at one of them, and stays there for as long as that worker has the type.
 
         Raises RegistrationError, with the agent's own traceback where there is one; LabError for an unknown worker.
         """
@@ -318,25 +323,26 @@ class Lab:
         for message_type in spec.message_types():
             self._notebook.add_message_serializer(try_get_known_serializers_for_type(message_type))
         if worker == NOTEBOOK:
-            done = await loop.run(self._register_here(type, spec))
+            done = await loop.run(self._register_here(type, spec, shared))
         else:
-            done = await loop.run(self._register_there(worker, type, spec))
+            done = await loop.run(self._register_there(worker, type, spec, shared))
         self._registered[type] = worker, spec
         if not done["replaced"]:
             return f"{type}: {spec} on {worker}"
         carried = f", {done['agents']} running agents replaced" if done["agents"] else ""
         return f"{type}: now {spec} on {worker}{carried}"
 
-    async def _register_here(self, agent_type: str, spec: AgentSpec) -> dict[str, Any]:
+    async def _register_here(self, agent_type: str, spec: AgentSpec, shared: bool) -> dict[str, Any]:
         assert self._notebook is not None
         try:
-            return await register(self._notebook, agent_type, spec)
+            return await register(self._notebook, agent_type, spec, shared=shared)
         except ValueError as error:
             raise RegistrationError(await self._who_has(agent_type, str(error))) from error
 
-    async def _register_there(self, worker: str, agent_type: str, spec: AgentSpec) -> dict[str, Any]:
+    async def _register_there(self, worker: str, agent_type: str, spec: AgentSpec, shared: bool) -> dict[str, Any]:
+        messages = pack(spec.message_types())
         try:
-            return await self._crew.register(worker, agent_type, pack(spec), pack(spec.message_types()))
+            return await self._crew.register(worker, agent_type, pack(spec), messages, shared=shared)
         except ChildError as error:
             text = await self._who_has(agent_type, f"{spec} could not be registered on {worker}. {error}")
             if error.kind not in {"RegistrationError", "ValueError"}:
@@ -352,7 +358,8 @@ class Lab:
             if agent_type in worker.types:
                 return (
                     f"The agent type {agent_type!r} is already registered on {worker.name}. Take another name, or "
-                    f"first give it up there: await lab.unregister('{worker.name}', '{agent_type}')"
+                    f"first give it up there: await lab.unregister('{worker.name}', '{agent_type}'). Several workers "
+                    "can have a type when each registers it with shared=True."
                 )
         return text
 
@@ -367,7 +374,8 @@ class Lab:
                 await loop.run(self._crew.unregister(worker, type))
         except (ChildError, LookupError) as error:
             raise LabError(f"{worker} has no agent type {type!r}. {error}") from None
-        self._registered.pop(type, None)
+        if self._registered.get(type, (worker,))[0] == worker:
+            self._registered.pop(type, None)
 
     @property
     def registered(self) -> dict[str, tuple[str, AgentSpec]]:

@@ -15,22 +15,29 @@ from ..core.ids import AgentType
 from ..core.serialization import try_get_known_serializers_for_type
 from ..core.subscriptions import Subscription
 from ..worker.runtime import WorkerRuntime
+from .errors import RegistrationError
 from .shipping import AgentSpec
 
 
-async def register(runtime: WorkerRuntime, agent_type: str, spec: AgentSpec) -> dict[str, Any]:
+async def register(runtime: WorkerRuntime, agent_type: str, spec: AgentSpec, *, shared: bool = False) -> dict[str, Any]:
     """Register or replace. Returns ``{"replaced": whether, "agents": how many agents were replaced}``.
 
-    Raises ValueError for an illegal or taken type, RegistrationError, and what the agent's own code raises.
+    `shared`: other workers may have the type too. Raises ValueError for an illegal or taken type, RegistrationError,
+    and what the agent's own code raises.
     """
     if agent_type in runtime.agent_types:
+        if shared != runtime.is_shared(agent_type):
+            raise RegistrationError(
+                f"{agent_type!r} is already registered on this worker, and {'not ' if shared else ''}shared: give it "
+                f"up first, with: await lab.unregister('{runtime.name}', '{agent_type}')"
+            )
         return await _replace(runtime, agent_type, spec)
     if spec.is_closure:
-        await ClosureAgent.register_closure(runtime, agent_type, spec.agent)
+        await ClosureAgent.register_closure(runtime, agent_type, spec.agent, shared=shared)
     elif spec.cls is not None:
-        await spec.cls.register(runtime, agent_type, spec.make)
+        await spec.cls.register(runtime, agent_type, spec.make, shared=shared)
     else:
-        await runtime.register_factory(agent_type, _teaching(runtime, spec))
+        await runtime.register_factory(agent_type, _teaching(runtime, spec), shared=shared)
         try:
             await subscribe_all(runtime, await _subscriptions(agent_type, spec))
         except BaseException:

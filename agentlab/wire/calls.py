@@ -28,6 +28,8 @@ CLIENT_ID: Final = "client-id"
 """The gRPC metadata that every call carries: the worker's own name for itself."""
 WORKER_NAME: Final = "agentlab-name"
 """Optional gRPC metadata of a plain worker: the name of its lane."""
+SHARED: Final = "agentlab-shared"
+"""Optional gRPC metadata of RegisterAgent, not empty when other workers may hold the type too."""
 
 
 def parse(cls: type[M], data: bytes) -> M:

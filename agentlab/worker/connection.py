@@ -364,12 +364,15 @@ class HostConnection:
         if self.joined:
             await self.outbox.wait_written()
 
-    async def call(self, service: str, method: str, request: bytes) -> bytes:
-        """A unary call on the open stream's channel. Raises grpc.RpcError, HostLostError without a stream."""
+    async def call(self, service: str, method: str, request: bytes, *more: tuple[str, str]) -> bytes:
+        """A unary call on the open stream's channel, with `more` metadata.
+
+        Raises grpc.RpcError, HostLostError without a stream.
+        """
         stream = self._stream
         if stream is None:
             raise HostLostError(f"There is no connection to the host at {self.address}: {self._problem}.")
-        metadata = ((calls.CLIENT_ID, stream.client_id),)
+        metadata = ((calls.CLIENT_ID, stream.client_id), *more)
         method_call: Any = stream.channel.unary_unary(f"/{service}/{method}")
         answer: bytes = await method_call(request, metadata=metadata)
         return answer

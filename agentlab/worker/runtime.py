@@ -13,7 +13,7 @@ import math
 import signal
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -44,6 +44,9 @@ from .replacing import replace_agents
 logger = logging.getLogger("agentlab.worker")
 
 T = TypeVar("T", bound=Agent)
+
+SHARED: Final = (calls.SHARED, "1")
+"""Said when a type is registered that other workers may have too."""
 
 
 class WorkerRuntime(LocalRuntime):
@@ -98,6 +101,8 @@ class WorkerRuntime(LocalRuntime):
             self._clock,
         )
         self._running = False
+        self._shared: set[str] = set()
+        """The types here that other workers may have too."""
 
     @property
     def name(self) -> str:
@@ -170,15 +175,16 @@ class WorkerRuntime(LocalRuntime):
         """A stream opened: tell the host all that is registered here."""
         await self._control.open(self._connection.control_stream(), self._connection.client_id)
         for agent_type in self._catalog.types:
-            await self._tell_again("RegisterAgent", calls.encode_register_agent(agent_type))
+            more = [SHARED] if agent_type in self._shared else []
+            await self._tell_again("RegisterAgent", calls.encode_register_agent(agent_type), *more)
         for subscription in self._subscriptions:
             await self._tell_again("AddSubscription", calls.encode_add_subscription(subscription))
 
-    async def _tell_again(self, method: str, request: bytes) -> None:
+    async def _tell_again(self, method: str, request: bytes, *more: tuple[str, str]) -> None:
         # A link takes its earlier one's place. A plain stream may begin before the host has seen the earlier one's end.
         for pause_s in (0.0,) if self._connection.link else (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
             try:
-                await self._connection.call(calls.AGENT_RPC, method, request)
+                await self._connection.call(calls.AGENT_RPC, method, request, *more)
                 return
             except grpc.RpcError as error:
                 if _code(error) != grpc.StatusCode.INVALID_ARGUMENT:
@@ -201,10 +207,10 @@ class WorkerRuntime(LocalRuntime):
             raise RuntimeError("The worker is not started: call start() first.")
         await self._connection.wait_joined(self._connect_timeout_s)
 
-    async def _tell(self, method: str, request: bytes, *, service: str = calls.AGENT_RPC) -> None:
+    async def _tell(self, method: str, request: bytes, *more: tuple[str, str]) -> None:
         """A registration call. Raises ValueError when the host refuses, HostLostError when there is none."""
         try:
-            await self._connection.call(service, method, request)
+            await self._connection.call(calls.AGENT_RPC, method, request, *more)
         except grpc.RpcError as error:
             if _code(error) == grpc.StatusCode.UNAVAILABLE:
                 raise HostLostError(f"The connection to the host was lost: {_details(error)}") from error
@@ -335,18 +341,25 @@ class WorkerRuntime(LocalRuntime):
         agent_factory: Callable[[], T | Awaitable[T]],
         *,
         expected_class: type[T] | None = None,
+        shared: bool = False,
     ) -> AgentType:
         """Register how agents of a type are made, and advertise the type.
 
-        Raises ValueError when the type is taken, here or at another worker; HostLostError when there is no host.
+        A `shared` type may be registered at several workers, if each says so: the host gives each agent of it to one
+        of them, where it stays for as long as that worker has the type. Raises ValueError when the type is taken, here
+        or at another worker; HostLostError when there is no host.
         """
         agent_type = type if isinstance(type, AgentType) else AgentType(type)
         await self._reach_host()
         self._catalog.add_factory(agent_type.type, agent_factory, expected_class)
+        if shared:
+            self._shared.add(agent_type.type)
         try:
-            await self._tell("RegisterAgent", calls.encode_register_agent(agent_type.type))
+            more = [SHARED] if shared else []
+            await self._tell("RegisterAgent", calls.encode_register_agent(agent_type.type), *more)
         except BaseException:
             self._catalog.remove(agent_type.type)
+            self._shared.discard(agent_type.type)
             raise
         return agent_type
 
@@ -379,6 +392,7 @@ class WorkerRuntime(LocalRuntime):
         """Give up an agent type here and at the host. Raises LookupError for an unknown one."""
         agent_type = str(type)
         agents = self._forget_type(agent_type)
+        self._shared.discard(agent_type)
         if self._connection.joined:
             try:
                 await self._connection.call(calls.LINK, "WithdrawAgent", calls.encode_withdraw_agent(agent_type))
@@ -412,32 +426,55 @@ class WorkerRuntime(LocalRuntime):
         Raises LookupError for a type that nobody has, NotAccessibleError when it is at another worker, TypeError for
         another class.
         """
+        if id.type in self._shared and id not in self._catalog.agents:
+            # To make it here would make it twice, if its place is elsewhere.
+            raise NotAccessibleError(
+                f"{id} is of a shared type, and has not been used in this process: its place may be another worker."
+            )
         if id.type not in self._catalog and self._connection.joined and self._connection.link:
             for worker in (await self.snapshot()).workers:
                 if id.type in worker.types:
                     raise NotAccessibleError(f"{id} lives in the worker {worker.name}, not in this process.")
         return await super().try_get_underlying_agent_instance(id, type)
 
+    def is_shared(self, agent_type: str) -> bool:
+        """Whether the type is registered here as one that other workers may have too."""
+        return agent_type in self._shared
+
+    def _is_here(self, agent: AgentId) -> bool:
+        """Whether the agent's place is here, made or not. Of a shared type the host alone knows."""
+        return agent.type in self._catalog and agent.type not in self._shared
+
+    async def get(
+        self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
+    ) -> AgentId:
+        """The id of an agent; with ``lazy=False`` the agent is made now if it was not yet: here, or, if its type is
+        shared, where its place is."""
+        agent = await super().get(id_or_type, key)
+        if not lazy:
+            await (self._catalog.agent(agent) if agent.type not in self._shared else self.agent_metadata(agent))
+        return agent
+
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """What the agent tells about itself, wherever it is.
 
         Raises RemoteHandlerError when another worker cannot say.
         """
-        if agent.type in self._catalog:
+        if self._is_here(agent):
             return await super().agent_metadata(agent)
         description = await self._control.ask(Describe(agent))
         return AgentMetadata(type=agent.type, key=agent.key, description=description)
 
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
         """The agent's state, wherever it is. Raises RemoteHandlerError when another worker cannot say."""
-        if agent.type in self._catalog:
+        if self._is_here(agent):
             return await super().agent_save_state(agent)
         state: Mapping[str, Any] = await self._control.ask(SaveState(agent))
         return state
 
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Give the agent a state, wherever it is. Raises RemoteHandlerError when another worker cannot."""
-        if agent.type in self._catalog:
+        if self._is_here(agent):
             await super().agent_load_state(agent, state)
         else:
             await self._control.ask(LoadState(agent, state))
