@@ -31,6 +31,7 @@ from ..host.connection import Limits
 from ..wire import watching
 from ..worker.runtime import WorkerRuntime
 from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
+from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
 from .errors import LabError, RegistrationError
 from .loop import LoopThread
@@ -97,7 +98,7 @@ class Lab:
 
     @classmethod
     async def start(cls, workers: int | Sequence[str] = 3, **options: Any) -> Self:
-        """Start a lab; see the class for the options.
+        """Start a lab; see the class for the options. When a cell runs again, the lab that it had started is stopped.
 
         Raises ProcessStartError, with the end of the log, when a process does not come up; then none is left.
         """
@@ -120,14 +121,20 @@ class Lab:
         self._state = "starting"
         self._loop = LoopThread()
         say = progress_line()
+        note = ""
         try:
-            await self._loop.run(self._start_all(say))
+            for earlier in _MADE.take_place(self):
+                if earlier.state == "running":
+                    say("Stopping the lab that this cell started before …")
+                    await earlier.stop()
+                    note = " The lab that this cell had started before was stopped."
+            await self._loop.run(self._start_all(say, note))
         except BaseException:
             await self.stop()
             raise
         self._state = "running"
 
-    async def _start_all(self, say: Callable[[str], None]) -> None:
+    async def _start_all(self, say: Callable[[str], None], note: str) -> None:
         began = time.monotonic()
         self._started_at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         say("Starting the host …")
@@ -152,7 +159,7 @@ class Lab:
                 say(f"Starting {', '.join(waiting)} …")
 
         await all_of([self._notebook.start(), *(start_worker(name) for name in self._names)])
-        say(f"Started a host and {len(self._names)} workers in {time.monotonic() - began:.1f} s.")
+        say(f"Started a host and {len(self._names)} workers in {time.monotonic() - began:.1f} s.{note}")
 
     async def stop(self) -> None:
         """End all processes in order. Doing it twice does nothing. Journal, logs and timeline can still be read."""
@@ -534,3 +541,6 @@ class Lab:
             return self.dashboard()._repr_mimebundle_(include, exclude)
         except ImportError:
             return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+_MADE: Final = MadeByCells[Lab]()

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -20,6 +18,7 @@ from typing import Any, Final
 import ipywidgets as w
 
 from ..core.journal import JournalEvent
+from ..lab.cells import MadeByCells
 from ..timeline.chronicle import Chronicle
 from ..timeline.frame import WIDTH, Frame, render
 from ..timeline.lens import EVERYTHING, Lens, Scene, View
@@ -80,7 +79,8 @@ class LiveTimeline:
         self.canvas.on_msg(self._on_message)
         self.controls = TimelineControls(self.do, self.viewer)
         self.widget = w.VBox([*self.controls.rows, self.canvas], layout=w.Layout(width="100%", overflow="visible"))
-        _take_place(self)
+        for old in _MADE.take_place(self):
+            old.close()
         self.do(lambda viewer: None)
 
     def do(self, order: Callable[[Viewer], None]) -> None:
@@ -310,30 +310,4 @@ def status_of(viewer: Viewer, scene: Scene) -> str:
     return f"{scene.shown:,} of {scene.known:,} messages; {words}{at}"
 
 
-_cells: dict[str, tuple[str, list[weakref.ref[LiveTimeline]]]] = {}
-"""Of each cell of the notebook: the request that ran it last, and the timelines that it made."""
-
-
-def _take_place(timeline: LiveTimeline) -> None:
-    """Close the timelines that an earlier run of this cell has made."""
-    cell, request = _running_cell()
-    if not cell:
-        return
-    known, earlier = _cells.get(cell, ("", []))
-    if known != request:
-        for reference in earlier:
-            old = reference()
-            if old is not None:
-                old.close()
-        earlier = []
-    _cells[cell] = (request, [*earlier, weakref.ref(timeline)])
-
-
-def _running_cell() -> tuple[str, str]:
-    """The ids of the cell and of the request that runs it; empty outside of notebooks."""
-    ipython = sys.modules.get("IPython")
-    shell: Any = ipython.get_ipython() if ipython is not None else None
-    if shell is None or not hasattr(shell, "get_parent"):
-        return "", ""
-    parent = shell.get_parent() or {}
-    return str(parent.get("metadata", {}).get("cellId", "")), str(parent.get("header", {}).get("msg_id", ""))
+_MADE: Final = MadeByCells[LiveTimeline]()

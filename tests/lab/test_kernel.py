@@ -61,10 +61,12 @@ class Kernel:
         """Its process id."""
         return int(self.manager.provisioner.pid)
 
-    async def run(self, code: str, limit_s: float = 60) -> tuple[str, str]:
-        """Run a cell; return what it shows at its end, and its error's text."""
-        request = self.client.execute(code)
-        return await self.outcome(request, limit_s)
+    async def run(self, code: str, limit_s: float = 60, *, cell: str = "") -> tuple[str, str]:
+        """Run a cell, under an id if it has one; return what it shows at its end, and its error's text."""
+        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+        message = self.client.session.msg("execute_request", content, metadata={"cellId": cell} if cell else {})
+        self.client.shell_channel.send(message)
+        return await self.outcome(message["header"]["msg_id"], limit_s)
 
     async def outcome(self, request: str, limit_s: float = 60) -> tuple[str, str]:
         """What became of a cell that was started."""
@@ -83,9 +85,9 @@ class Kernel:
                     case "status" if content["execution_state"] == "idle":
                         return shown, error
 
-    async def start_lab(self) -> list[int]:
+    async def start_lab(self, *, cell: str = "") -> list[int]:
         """Start a lab there; return the process ids."""
-        shown, error = await self.run(START)
+        shown, error = await self.run(START, cell=cell)
         assert not error
         pids: list[int] = json.loads(shown.strip("'"))
         assert all(alive(pid) for pid in pids)
@@ -158,6 +160,14 @@ async def test_after_an_interrupt_the_lab_goes_on(kernel: Kernel) -> None:
     assert (await kernel.run("lab.processes.column('state')"))[0] == "['running', 'running', 'running']"
     await kernel.run("await lab.stop()")
     await all_gone(pids)
+
+
+async def test_a_cell_that_starts_its_lab_again_stops_the_earlier_one(kernel: Kernel) -> None:
+    elsewhere = await kernel.start_lab(cell="other")
+    first = await kernel.start_lab(cell="start")
+    second = await kernel.start_lab(cell="start")
+    assert not [pid for pid in first if alive(pid)]
+    assert all(alive(pid) for pid in [*second, *elsewhere])
 
 
 async def test_an_interrupted_start_leaves_nothing(kernel: Kernel) -> None:
