@@ -34,6 +34,7 @@ from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
 from .errors import LabError, RegistrationError
+from .idle import when_idle
 from .loop import LoopThread
 from .overview import directory_table, processes_table, sessions_table
 from .process import ChildError, ChildProcess
@@ -274,6 +275,13 @@ class Lab:
             if loop is None:
                 return
             await asyncio.sleep(EVENTS_PERIOD_S)
+
+    async def when_idle(self, limit_s: float = 20.0) -> None:
+        """Wait until no message is under way: each was handled, or came to another end. For after publishing.
+
+        Raises LabError, which names a message, when it takes longer than `limit_s` seconds.
+        """
+        await when_idle(lambda: self.journal, limit_s)
 
     async def _catch_up(self) -> None:
         assert self._watcher is not None
