@@ -98,6 +98,8 @@ class Connection:
         self.wake = wake
         self.closed = ""
         """Why the host closed it; empty while it is open."""
+        self.cut = ""
+        """Why nothing is read from it and written to it, as if the network were cut; empty while it is not."""
         self.resume_token = secrets.token_hex(16)
         self.asked: dict[str, Session] = {}
         """The open sessions that this worker's agents wait in, by its own request id."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 
 from ..core import journal as j
@@ -18,11 +18,13 @@ from ..core.exceptions import agent_not_found
 from ..core.ids import AgentId
 from ..core.journal import Journal
 from ..core.subscriptions import Subscription
+from ..wire.faults import Rule
 from ..wire.parcels import Cancel, Event, Failure, Parcel, Report, Request, Response
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, Limits
 from .directory import Directory
-from .sessions import Session, Sessions
+from .faultlab import FaultLab, Host
+from .sessions import LATE, Session, Sessions
 
 
 def _text(agent: AgentId | None) -> str:
@@ -33,7 +35,8 @@ class Router:
     """A router: takes what the workers send, and decides where each message goes.
 
     `default_deadline_s` ends the requests of workers that state no deadline of their own (AutoGen's never do).
-    `now_ns` (since the epoch) and `now_s` (monotonic) are the clocks.
+    A worker that the fault lab cuts off is taken for lost after `silence_s` seconds. `now_ns` (since the epoch) and
+    `now_s` (monotonic) are the clocks.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Router:
         limits: Limits | None = None,
         journal: Journal | None = None,
         default_deadline_s: float | None = 60.0,
+        silence_s: float = 10.0,
         now_ns: Callable[[], int] = time.time_ns,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,6 +62,14 @@ class Router:
         self._now_ns = now_ns
         self._now_s = now_s
         self._delivery_ids = count(1)
+        self.faultlab = FaultLab(
+            Host(
+                self.connections, self.counters, self._record, self.note, self._clock.tick,
+                self._delivery_ids.__next__, self.sessions.is_open, now_s, silence_s,
+            )
+        )  # fmt: skip
+        self._faults: FaultLab | None = None
+        """The fault lab, while it has anything to do: messages ask it only then."""
 
     # Workers
 
@@ -100,6 +112,8 @@ class Router:
             return
         del self.connections[connection.client_id]
         connection.close(reason)
+        if self._faults is not None:
+            self._faults.lost(connection)
         self.directory.disconnect(connection.client_id)
         self.note(connection.name, j.GONE, reason)
         for session in list(connection.asked_of.values()):
@@ -109,7 +123,7 @@ class Router:
         for session in list(connection.asked.values()):
             self.sessions.end(session)
             why = f"the sender's worker {connection.name} was lost"
-            session.target.put_cancel(Cancel(session.id, why))
+            self._cancel(session, why)
             if not session.target.reports:
                 self._record(j.LOST, session.copy, f"{why}, and the receiver's tells only what it replies")
         for delivery in connection.outstanding.values():
@@ -183,6 +197,8 @@ class Router:
         request.message_id = message_id
         request.deadline_s = allowed_s
         request.delivery_id = delivery.id
+        if self._faults is not None:
+            return self._faults.request(session, request)
         request.lamport = self._clock.tick()
         target.put(request, delivery)
         return None
@@ -201,7 +217,7 @@ class Router:
         self._arrived(source, copy, response.sent_ns, response.lamport)
         if session is None:
             self.counters["late reply"] += 1
-            return self._record(j.DROPPED, copy, "late: its request had already ended")
+            return self._record(j.DROPPED, copy, LATE)
         if not source.reports:  # the only word we get of what became of the request
             what = j.HANDLED if failure is None else j.FAILED
             self._record(what, request, failure.text if failure else "", process=source.name)
@@ -209,9 +225,17 @@ class Router:
             text = f"The reply of {request.recipient} is too large. {self._too_large(len(payload.data))}"
             self._record(j.DROPPED, copy, text)
             response.payload, response.failure = type(payload)("", "", b""), Failure("PayloadTooLargeError", text)
+        if self._faults is not None:
+            return self._faults.response(session, copy, lambda: self._finish(session, response, copy))
         self.sessions.end(session)
         self._answer(session, response, copy)
         return None
+
+    def _finish(self, session: Session, response: Response, copy: Copy) -> None:
+        """A reply that the fault lab held goes on; its twin may have ended the session before."""
+        if self.sessions.is_open(session):
+            self.sessions.end(session)
+        self._answer(session, response, copy)
 
     def _answer(self, session: Session, response: Response, copy: Copy) -> None:
         delivery = Delivery(next(self._delivery_ids), copy)
@@ -246,6 +270,11 @@ class Router:
                 by_worker.setdefault(holder, []).append((agent, delivery.id))
                 deliveries.setdefault(holder, []).append(delivery)
         event.message_id = message_id
+        if self._faults is not None:
+            for holder, receivers in by_worker.items():
+                copies = [(agent, delivery) for (agent, _), delivery in zip(receivers, deliveries[holder], strict=True)]
+                self._faults.event(source, event, self.connections[holder], copies)
+            return None
         event.lamport = self._clock.tick()
         for holder, receivers in by_worker.items():
             event.recipients = receivers
@@ -258,14 +287,21 @@ class Router:
         if session is not None:  # else it was answered meanwhile
             self.sessions.end(session)
             self._record(j.FAILED, session.copy, cancel.reason or "cancelled by the sender")
-            session.target.put_cancel(Cancel(session.id, cancel.reason))
+            self._cancel(session, cancel.reason)
+
+    def _cancel(self, session: Session, why: str) -> None:
+        """Tell the receiver of a request that nobody waits any more."""
+        if self._faults is not None:
+            self._faults.cancel(session, Cancel(session.id, why))
+        else:
+            session.target.put_cancel(Cancel(session.id, why))
 
     def expire(self) -> None:
         """End the requests whose deadline has passed. To be called now and then."""
         for session in self.sessions.due(self._now_s()):
             allowed_s = (session.deadline_s or 0.0) - session.opened_s
             text = f"{session.copy.recipient} did not answer within {allowed_s:g} s."
-            session.target.put_cancel(Cancel(session.id, text))
+            self._cancel(session, text)
             self._end_with_error(session, "DeadlineExceededError", text, j.FAILED)
 
     def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
@@ -298,6 +334,26 @@ class Router:
                 what, kind, message_id, cause, sender, recipient, topic, name, type_, size,
                 max(time_ns, delivery.left_ns), lamport, detail, trace,
             )  # fmt: skip
+
+    # The fault lab
+
+    def set_fault(self, rule: Rule) -> int:
+        """Set a rule of the fault lab; returns its number. Raises ValueError when there are too many."""
+        self._faults = self.faultlab
+        return self.faultlab.add(rule)
+
+    def remove_faults(self, numbers: Iterable[int] = ()) -> None:
+        """Remove rules of the fault lab, or all of them."""
+        self.faultlab.remove(numbers)
+        self.tick_faults()
+
+    def tick_faults(self) -> float | None:
+        """Let the fault lab do what is due; returns in how many seconds it has to do something again, None for never.
+        To be called then, and whenever it says that this moment may have changed."""
+        next_s = self.faultlab.tick()
+        if self.faultlab.idle:
+            self._faults = None
+        return next_s
 
     # The journal
 

@@ -48,7 +48,12 @@ class HostService:
         self._wanted = checked_address(address, any_port=True)
         self._address = address
         self._keepalive_s = keepalive_s
-        self._router = Router(limits=limits, journal=Journal(journal_capacity), default_deadline_s=default_deadline_s)
+        self._router = Router(
+            limits=limits,
+            journal=Journal(journal_capacity),
+            default_deadline_s=default_deadline_s,
+            silence_s=2 * keepalive_s,
+        )
         self._streams: Streams | None = None
         self._server: grpc.aio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -97,13 +102,28 @@ class HostService:
         self._streams = Streams(self._router, machine_name())
         server.add_generic_rpc_handlers(self._streams.handlers())
         self._server = server
-        self._tasks = [loop.create_task(server.start()), loop.create_task(self._expire())]
+        self._tasks = [
+            loop.create_task(server.start()),
+            loop.create_task(self._expire()),
+            loop.create_task(self._tick()),
+        ]
         logger.info("Host listens on %s", self._address)
 
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_PERIOD_S)
             self._router.expire()
+
+    async def _tick(self) -> None:
+        """Let the fault lab do what is due, when it is due."""
+        turned = asyncio.Event()
+        self._router.faultlab.turned = turned.set
+        while True:
+            turned.clear()
+            next_s = self._router.tick_faults()
+            turned.clear()  # that was our own doing
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(turned.wait(), next_s)
 
     async def stop(self, grace: float = 5) -> None:
         """Stop listening and end every stream; calls in progress get up to `grace` seconds.
@@ -113,13 +133,15 @@ class HostService:
         server, self._server = self._server, None
         if server is None or self._streams is None:
             raise RuntimeError("The host service is not started.")
-        starting, expiring = self._tasks
+        starting, *periodic = self._tasks
         await starting
+        self._router.faultlab.close()
         self._streams.close()
         await server.stop(grace)
-        expiring.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await expiring
+        for task in periodic:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def stop_when_signal(self, signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT)) -> None:
         """Wait for one of the signals, then stop."""

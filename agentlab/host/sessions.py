@@ -17,6 +17,9 @@ from .connection import Connection, Copy, Delivery
 REMEMBERED: Final = 10_000
 """How many ended sessions are remembered, to tell a late reply from one that nobody ever asked for."""
 
+LATE: Final = "late: its request had already ended"
+"""What becomes of a reply to a request that ended."""
+
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -73,6 +76,10 @@ class Sessions:
         if deadline_s is not None:
             heapq.heappush(self._deadlines, (deadline_s, session.id))
         return session
+
+    def is_open(self, session: Session) -> bool:
+        """Whether its request waits for a reply."""
+        return session.id in self._open
 
     def end(self, session: Session) -> None:
         """End a session; a reply that comes now is late."""

@@ -18,7 +18,7 @@ import grpc.aio
 
 from ..core import journal as j
 from ..version import __version__
-from ..wire import calls, control, watching
+from ..wire import calls, control, faults, watching
 from ..wire.codec import decode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
@@ -74,6 +74,9 @@ class Streams:
             "Watch": watch(self.watch),
             "Snapshot": unary(self._asked(self.snapshot)),
             "NoteProcess": unary(self._asked(self.note_process)),
+            "SetFault": unary(self._asked(self.set_fault)),
+            "RemoveFaults": unary(self._asked(self.remove_faults)),
+            "ListFaults": unary(self._asked(self.list_faults)),
         }
         return [
             grpc.method_handlers_generic_handler(calls.AGENT_RPC, agent_rpc),
@@ -138,6 +141,16 @@ class Streams:
             raise ValueError(f"{what!r:.100} is not for the lab to note: only killed, paused and resumed are.")
         self._router.note(process, what, detail)
         return b""
+
+    def set_fault(self, client_id: str, request: bytes) -> bytes:
+        return faults.encode_number(self._router.set_fault(faults.decode_rule(request)))
+
+    def remove_faults(self, client_id: str, request: bytes) -> bytes:
+        self._router.remove_faults(faults.decode_remove(request))
+        return self.list_faults(client_id, b"")
+
+    def list_faults(self, client_id: str, request: bytes) -> bytes:
+        return faults.encode_rules(self._router.faultlab.rules())
 
     async def watch(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """The journal from some place on. A watcher that reads slowly is told how much it missed."""
@@ -218,10 +231,13 @@ class Streams:
 
     async def _join(self, client_id: str, context: Context, hello: Hello | None) -> _Stream:
         stream = _Stream(self._router, context)
+        name = _metadata(context).get(calls.WORKER_NAME, "") if hello is None else hello.name
+        if cut := self._router.faultlab.cut(name):
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"{name:.100} cannot reach the host: {cut:.500}")
         try:
             stream.connection = self._router.connect(
                 client_id,
-                _metadata(context).get(calls.WORKER_NAME, "") if hello is None else hello.name,
+                name,
                 reports=hello is not None,
                 pid=0 if hello is None else hello.pid,
                 address=context.peer(),
@@ -307,8 +323,9 @@ class _Stream:
         self._router.reject(self.connection, error.request_id, str(error))
 
     async def _until_it_reads(self) -> None:
-        """Wait while a worker that sends and does not read has more answers waiting than it should."""
-        while self.connection.is_full():
+        """Wait while a worker that sends and does not read has more answers waiting than it should, and while it is cut
+        off: what it sends then waits in the network."""
+        while self.connection.is_full() or self.connection.cut:
             self._taken.clear()
             await self._taken.wait()
 
@@ -317,7 +334,7 @@ class _Stream:
         while not connection.closed:
             await self.wake.wait()
             self.wake.clear()
-            while not connection.closed:
+            while not connection.closed and not connection.cut:
                 pieces, deliveries = connection.take()
                 self._taken.set()
                 clock, self._clock = self._clock, None
@@ -343,10 +360,10 @@ async def _read(
     reject: Callable[[WireError], None],
     ready: Callable[[], Awaitable[None]] = _at_once,
 ) -> str:
-    """Until the client ends its half of the stream. Each message is read when `ready` says so."""
+    """Until the client ends its half of the stream. Each message is taken when `ready` says so."""
     while True:
-        await ready()
         data: Any = await context.read()
+        await ready()
         if data is grpc.aio.EOF:
             return "its stream ended"
         try:

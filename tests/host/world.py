@@ -48,9 +48,10 @@ class World:
         return Peer(self, f"client-{self.number}", name, types, reports)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, and the deadlines be looked at."""
+        """Let time pass, and the deadlines be looked at, and the fault lab do what is due."""
         self.clock.now_s += seconds
         self.router.expire()
+        self.router.tick_faults()
 
     def events(self, kind: str = "", what: str = "") -> list[j.JournalEvent]:
         """The journal's events of a kind, and of something that happened."""

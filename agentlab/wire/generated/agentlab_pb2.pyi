@@ -280,6 +280,116 @@ class NoteProcessResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class FaultRule(_message.Message):
+    __slots__ = ("delay", "drop", "duplicate", "reorder", "slow", "partition", "sender", "receiver", "from_process", "to_process", "kind", "type", "probability", "count", "after_s", "for_s", "seed")
+    class Delay(_message.Message):
+        __slots__ = ("seconds", "jitter_s", "keep_order")
+        SECONDS_FIELD_NUMBER: _ClassVar[int]
+        JITTER_S_FIELD_NUMBER: _ClassVar[int]
+        KEEP_ORDER_FIELD_NUMBER: _ClassVar[int]
+        seconds: float
+        jitter_s: float
+        keep_order: bool
+        def __init__(self, seconds: _Optional[float] = ..., jitter_s: _Optional[float] = ..., keep_order: bool = ...) -> None: ...
+    class Drop(_message.Message):
+        __slots__ = ()
+        def __init__(self) -> None: ...
+    class Duplicate(_message.Message):
+        __slots__ = ("copies",)
+        COPIES_FIELD_NUMBER: _ClassVar[int]
+        copies: int
+        def __init__(self, copies: _Optional[int] = ...) -> None: ...
+    class Reorder(_message.Message):
+        __slots__ = ("behind", "hold_s")
+        BEHIND_FIELD_NUMBER: _ClassVar[int]
+        HOLD_S_FIELD_NUMBER: _ClassVar[int]
+        behind: int
+        hold_s: float
+        def __init__(self, behind: _Optional[int] = ..., hold_s: _Optional[float] = ...) -> None: ...
+    class Slow(_message.Message):
+        __slots__ = ("bytes_per_s",)
+        BYTES_PER_S_FIELD_NUMBER: _ClassVar[int]
+        bytes_per_s: float
+        def __init__(self, bytes_per_s: _Optional[float] = ...) -> None: ...
+    class Partition(_message.Message):
+        __slots__ = ("groups",)
+        class Group(_message.Message):
+            __slots__ = ("processes",)
+            PROCESSES_FIELD_NUMBER: _ClassVar[int]
+            processes: _containers.RepeatedScalarFieldContainer[str]
+            def __init__(self, processes: _Optional[_Iterable[str]] = ...) -> None: ...
+        GROUPS_FIELD_NUMBER: _ClassVar[int]
+        groups: _containers.RepeatedCompositeFieldContainer[FaultRule.Partition.Group]
+        def __init__(self, groups: _Optional[_Iterable[_Union[FaultRule.Partition.Group, _Mapping]]] = ...) -> None: ...
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    DROP_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    REORDER_FIELD_NUMBER: _ClassVar[int]
+    SLOW_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    RECEIVER_FIELD_NUMBER: _ClassVar[int]
+    FROM_PROCESS_FIELD_NUMBER: _ClassVar[int]
+    TO_PROCESS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_S_FIELD_NUMBER: _ClassVar[int]
+    FOR_S_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    delay: FaultRule.Delay
+    drop: FaultRule.Drop
+    duplicate: FaultRule.Duplicate
+    reorder: FaultRule.Reorder
+    slow: FaultRule.Slow
+    partition: FaultRule.Partition
+    sender: str
+    receiver: str
+    from_process: str
+    to_process: str
+    kind: str
+    type: str
+    probability: float
+    count: int
+    after_s: float
+    for_s: float
+    seed: int
+    def __init__(self, delay: _Optional[_Union[FaultRule.Delay, _Mapping]] = ..., drop: _Optional[_Union[FaultRule.Drop, _Mapping]] = ..., duplicate: _Optional[_Union[FaultRule.Duplicate, _Mapping]] = ..., reorder: _Optional[_Union[FaultRule.Reorder, _Mapping]] = ..., slow: _Optional[_Union[FaultRule.Slow, _Mapping]] = ..., partition: _Optional[_Union[FaultRule.Partition, _Mapping]] = ..., sender: _Optional[str] = ..., receiver: _Optional[str] = ..., from_process: _Optional[str] = ..., to_process: _Optional[str] = ..., kind: _Optional[str] = ..., type: _Optional[str] = ..., probability: _Optional[float] = ..., count: _Optional[int] = ..., after_s: _Optional[float] = ..., for_s: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class SetFaultResponse(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class RemoveFaultsRequest(_message.Message):
+    __slots__ = ("numbers",)
+    NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    numbers: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, numbers: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ListFaultsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListFaultsResponse(_message.Message):
+    __slots__ = ("rules",)
+    class SetRule(_message.Message):
+        __slots__ = ("number", "rule", "struck", "state")
+        NUMBER_FIELD_NUMBER: _ClassVar[int]
+        RULE_FIELD_NUMBER: _ClassVar[int]
+        STRUCK_FIELD_NUMBER: _ClassVar[int]
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        number: int
+        rule: FaultRule
+        struck: int
+        state: str
+        def __init__(self, number: _Optional[int] = ..., rule: _Optional[_Union[FaultRule, _Mapping]] = ..., struck: _Optional[int] = ..., state: _Optional[str] = ...) -> None: ...
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[ListFaultsResponse.SetRule]
+    def __init__(self, rules: _Optional[_Iterable[_Union[ListFaultsResponse.SetRule, _Mapping]]] = ...) -> None: ...
+
 class MetadataRequest(_message.Message):
     __slots__ = ("agent_id",)
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -59,6 +59,21 @@ class LinkStub(object):
                 request_serializer=agentlab__pb2.NoteProcessRequest.SerializeToString,
                 response_deserializer=agentlab__pb2.NoteProcessResponse.FromString,
                 _registered_method=True)
+        self.SetFault = channel.unary_unary(
+                '/agentlab.v1.Link/SetFault',
+                request_serializer=agentlab__pb2.FaultRule.SerializeToString,
+                response_deserializer=agentlab__pb2.SetFaultResponse.FromString,
+                _registered_method=True)
+        self.RemoveFaults = channel.unary_unary(
+                '/agentlab.v1.Link/RemoveFaults',
+                request_serializer=agentlab__pb2.RemoveFaultsRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.ListFaultsResponse.FromString,
+                _registered_method=True)
+        self.ListFaults = channel.unary_unary(
+                '/agentlab.v1.Link/ListFaults',
+                request_serializer=agentlab__pb2.ListFaultsRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.ListFaultsResponse.FromString,
+                _registered_method=True)
 
 
 class LinkServicer(object):
@@ -100,6 +115,26 @@ class LinkServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetFault(self, request, context):
+        """The fault lab: rules that delay, drop, duplicate, reorder and slow messages on purpose, or part processes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveFaults(self, request, context):
+        """Removes rules, or all of them; answers with those that are left. What still waits because of them goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFaults(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LinkServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +162,21 @@ def add_LinkServicer_to_server(servicer, server):
                     servicer.NoteProcess,
                     request_deserializer=agentlab__pb2.NoteProcessRequest.FromString,
                     response_serializer=agentlab__pb2.NoteProcessResponse.SerializeToString,
+            ),
+            'SetFault': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetFault,
+                    request_deserializer=agentlab__pb2.FaultRule.FromString,
+                    response_serializer=agentlab__pb2.SetFaultResponse.SerializeToString,
+            ),
+            'RemoveFaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveFaults,
+                    request_deserializer=agentlab__pb2.RemoveFaultsRequest.FromString,
+                    response_serializer=agentlab__pb2.ListFaultsResponse.SerializeToString,
+            ),
+            'ListFaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFaults,
+                    request_deserializer=agentlab__pb2.ListFaultsRequest.FromString,
+                    response_serializer=agentlab__pb2.ListFaultsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +314,87 @@ class Link(object):
             '/agentlab.v1.Link/NoteProcess',
             agentlab__pb2.NoteProcessRequest.SerializeToString,
             agentlab__pb2.NoteProcessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetFault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/SetFault',
+            agentlab__pb2.FaultRule.SerializeToString,
+            agentlab__pb2.SetFaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveFaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/RemoveFaults',
+            agentlab__pb2.RemoveFaultsRequest.SerializeToString,
+            agentlab__pb2.ListFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/ListFaults',
+            agentlab__pb2.ListFaultsRequest.SerializeToString,
+            agentlab__pb2.ListFaultsResponse.FromString,
             options,
             channel_credentials,
             insecure,
