@@ -65,12 +65,16 @@ if TYPE_CHECKING:
     from .course.checking import check, hint
     from .host.service import HostService
     from .lab.lab import Lab
+    from .wire.security import Tokens
+    from .wire.tls import Tls
     from .worker.runtime import WorkerRuntime
 
 _LATER = {
     "HostService": "host.service",
-    "WorkerRuntime": "worker.runtime",
     "Lab": "lab.lab",
+    "Tls": "wire.tls",
+    "Tokens": "wire.security",
+    "WorkerRuntime": "worker.runtime",
     "check": "course.checking",
     "hint": "course.checking",
 }
@@ -134,6 +138,8 @@ __all__ = [
     "SingleThreadedAgentRuntime",
     "Subscription",
     "SubscriptionInstantiationContext",
+    "Tls",
+    "Tokens",
     "TopicId",
     "TypePrefixSubscription",
     "TypeSubscription",

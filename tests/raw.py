@@ -14,6 +14,7 @@ from agentlab.wire import calls
 from agentlab.wire.codec import decode_plain, encode_plain
 from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.parcels import Frame, Hello, Parcel, Welcome
+from agentlab.wire.security import Credentials
 
 LIMIT_S = 15.0
 
@@ -21,15 +22,17 @@ LIMIT_S = 15.0
 class RawClient:
     """A raw client: bytes out, bytes in, under a client id of its choice."""
 
-    def __init__(self, channel: grpc.aio.Channel, client_id: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel, client_id: str, token: str | None = None) -> None:
         self.channel = channel
         self.client_id = client_id
+        self.token = token
         self.stream: Any = None
         self.welcome: Welcome | None = None
 
     @property
     def metadata(self) -> Any:
-        return ((calls.CLIENT_ID, self.client_id),) if self.client_id else ()
+        named = ((calls.CLIENT_ID, self.client_id),) if self.client_id else ()
+        return (*named, *Credentials(self.token).metadata())
 
     async def call(self, service: str, method: str, request: bytes = b"") -> bytes:
         """A unary call."""
@@ -82,7 +85,7 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw_client(address: str, client_id: str = "raw") -> AsyncIterator[RawClient]:
+async def raw_client(address: str, client_id: str = "raw", token: str | None = None) -> AsyncIterator[RawClient]:
     """A raw client whose channel is closed in the end."""
     options = [
         ("grpc.max_send_message_length", -1),
@@ -90,7 +93,7 @@ async def raw_client(address: str, client_id: str = "raw") -> AsyncIterator[RawC
         ("grpc.use_local_subchannel_pool", 1),
     ]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
-        client = RawClient(channel, client_id)
+        client = RawClient(channel, client_id, token)
         try:
             yield client
         finally:

@@ -1,6 +1,7 @@
 """The host service: the process that every worker connects to.
 
-It listens, and leaves the rest to `agentlab.host.streams` (gRPC) and `agentlab.host.router` (decisions).
+It listens, and leaves the rest to `agentlab.host.gate` (who may), `agentlab.host.streams` (gRPC) and
+`agentlab.host.router` (decisions).
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import grpc.aio
 from ..core.journal import Journal
 from ..core.signals import wait_for_signal
 from ..wire.channel import RECEIVE_BYTES, checked_address, keepalive_options, machine_name
+from ..wire.security import Tokens
+from ..wire.tls import Tls, is_loopback
 from .connection import Limits
+from .gate import Gate
 from .router import Router
 from .streams import Streams
 
@@ -33,19 +37,30 @@ class HostService:
     `address` is ``host:port``; port 0 takes a free one, and `HostService.address` then says which. A worker that
     answers nothing for `keepalive_s` seconds, because it hangs or the network is cut, is taken for lost within twice
     that time. `default_deadline_s` ends requests whose sender states no deadline (None: they may wait for ever).
-    `limits` says what one worker may cost. Raises ValueError for an address of another shape.
+    `limits` says what one worker may cost.
+
+    With `tokens`, whoever calls must present one of them; without, everybody is trusted. With `tls`, connections are
+    encrypted. Beyond this machine it listens only with both, unless ``insecure=True`` says that this is meant.
+    Raises ValueError for an address of another shape, and for one that it must not listen on.
     """
 
     def __init__(
         self,
         address: str = "127.0.0.1:0",
         *,
+        tokens: Tokens | None = None,
+        tls: Tls | None = None,
+        insecure: bool = False,
         keepalive_s: float = 5.0,
         default_deadline_s: float | None = 60.0,
         limits: Limits | None = None,
         journal_capacity: int = 200_000,
     ) -> None:
         self._wanted = checked_address(address, any_port=True)
+        if not insecure:
+            _check_exposure(address, tokens, tls)
+        self._tokens = tokens
+        self._tls_credentials = None if tls is None else tls.server_credentials()
         self._address = address
         self._keepalive_s = keepalive_s
         self._router = Router(
@@ -81,18 +96,23 @@ class HostService:
         if self._server is not None:
             raise RuntimeError("The host service is already started.")
         loop = asyncio.get_running_loop()
+        counters = self._router.counters
         server = grpc.aio.server(
+            interceptors=[] if self._tokens is None else [Gate(self._tokens, lambda why: counters.update([why]))],
             options=[
                 ("grpc.so_reuseport", 0),  # two hosts on one port would share the workers between them by chance
                 ("grpc.max_receive_message_length", RECEIVE_BYTES),
                 ("grpc.max_send_message_length", RECEIVE_BYTES),
                 *keepalive_options(self._keepalive_s),
                 ("grpc.http2.max_ping_strikes", 0),  # a worker may ask for a sign of life as often as it likes
-            ]
+            ],
         )
         host, _, wanted_port = self._wanted.rpartition(":")
         try:
-            port = server.add_insecure_port(self._wanted)
+            if self._tls_credentials is None:
+                port = server.add_insecure_port(self._wanted)
+            else:
+                port = server.add_secure_port(self._wanted, self._tls_credentials)
         except RuntimeError as error:
             raise OSError(
                 f"The host cannot listen on {self._wanted}: the port is in use, or the address is none of this "
@@ -151,3 +171,15 @@ class HostService:
     def __repr__(self) -> str:
         state = f"listening on {self._address}" if self._server is not None else "stopped"
         return f"<HostService {state}, {len(self._router.connections)} workers>"
+
+
+def _check_exposure(address: str, tokens: Tokens | None, tls: Tls | None) -> None:
+    """Raises ValueError when others than this machine's users could reach the host, and it is not made for that."""
+    if is_loopback(address) or (tokens is not None and tls is not None):
+        return
+    missing = " and ".join(text for text, there in (("tokens", tokens), ("TLS", tls)) if there is None)
+    raise ValueError(
+        f"On {address} the host can be reached from other machines, and it has no {missing}: whoever reaches it could "
+        "join, send, or listen to what is said. `agentlab token` and `agentlab certs` make what it needs. If the "
+        "network is yours alone, say so: --insecure, or insecure=True."
+    )

@@ -26,6 +26,7 @@ async def run_host(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
     """Be a host until the lab ends it."""
     host = HostService(
         configuration["address"],
+        tokens=configuration["tokens"],
         keepalive_s=configuration["keepalive_s"],
         default_deadline_s=configuration["deadline_s"],
         journal_capacity=configuration["journal_capacity"],
@@ -48,6 +49,7 @@ async def run_worker(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
     runtime = WorkerRuntime(
         configuration["address"],
         name=configuration["name"],
+        token=configuration["token"],
         keepalive_s=configuration["keepalive_s"],
         default_deadline_s=configuration["deadline_s"],
         connect_timeout_s=configuration["connect_timeout_s"],

@@ -79,6 +79,9 @@ def demo(
 _KEEPALIVE = "Seconds of silence after which a worker is asked for a sign of life; after as many again it is lost."
 _DEADLINE = "Seconds after which a request ends whose sender set no deadline."
 _AGENT = "An agent to register, as TYPE=module:Class. Can be given several times."
+_TOKEN = "A file with the workers' token. Without it, the environment's AGENTLAB_TOKEN is taken."
+_OWNER_TOKEN = "A file with the owner's token, for whoever watches and steers. Without it, nobody can."
+_INSECURE = "Listen beyond this machine without a token or TLS, on a network that is yours alone."
 _OUTPUT = (
     "The picture: .svg, .png or .pdf; or .json (Perfetto), .log (ShiViz), .md or .mmd (Mermaid), .csv. "
     "Without it, the run is printed as text."
@@ -93,23 +96,34 @@ def host(
         typer.Option(help=_KEEPALIVE),
     ] = 5.0,
     deadline_s: Annotated[float, typer.Option(help=_DEADLINE)] = 60.0,
+    token_file: Annotated[Path | None, typer.Option(help=_TOKEN)] = None,
+    owner_token_file: Annotated[Path | None, typer.Option(help=_OWNER_TOKEN)] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help=_INSECURE)] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say who comes and goes.")] = False,
 ) -> None:
     """Run a host: the process that every worker connects to.
 
     It knows which worker has which agents, delivers every message, and keeps a session for every direct message. Start
     it first, then workers with `agentlab worker --host ADDRESS`. Ctrl-C ends it.
+
+    With a token, only who knows it may join: `agentlab token class.token` makes one. Beyond this machine (`--address
+    0.0.0.0:50051`) the host listens only with a token and TLS.
     """
     from ..host.service import HostService
+    from .access import given_tokens
 
     _log(verbose)
 
     async def run() -> None:
-        service = HostService(address, keepalive_s=keepalive_s, default_deadline_s=deadline_s)
-        service.start()
-        typer.echo(
-            f"The host listens on {service.address}. Workers join with: agentlab worker --host {service.address}"
+        tokens = given_tokens(token_file, owner_token_file)
+        service = HostService(
+            address, keepalive_s=keepalive_s, default_deadline_s=deadline_s, tokens=tokens, insecure=insecure
         )
+        service.start()
+        how = f"agentlab worker --host {service.address}" + (" --token-file FILE" if tokens is not None else "")
+        typer.echo(f"The host listens on {service.address}. Workers join with: {how}")
+        if tokens is None:
+            typer.echo("It asks for no token: every program that reaches it may join and send.")
         await service.stop_when_signal()
 
     try:
@@ -123,6 +137,7 @@ def worker(
     host: Annotated[str, typer.Option(help="The host's address, as the host printed it.")],
     agent: Annotated[list[str] | None, typer.Option(help=_AGENT)] = None,
     name: Annotated[str | None, typer.Option(help="The worker's name, as it stands on the timeline.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help=_TOKEN)] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what goes on.")] = False,
 ) -> None:
     """Run a worker: a process that holds agents and runs their handlers.
@@ -132,13 +147,14 @@ def worker(
     Ctrl-C ends it.
     """
     from ..worker.runtime import WorkerRuntime
+    from .access import given_token
 
     _log(verbose)
     sys.path.insert(0, os.getcwd())
     classes = [_agent_class(text) for text in agent or ()]
 
     async def run() -> None:
-        runtime = WorkerRuntime(host, name=name, connect_timeout_s=None)
+        runtime = WorkerRuntime(host, name=name, connect_timeout_s=None, token=given_token(token_file))
         await runtime.start()
         for agent_type, cls in classes:
             await cls.register(runtime, agent_type, cls)
@@ -148,10 +164,31 @@ def worker(
 
     try:
         asyncio.run(run())
-    except (ValueError, TypeError, UndeliverableException) as error:
+    except (ValueError, TypeError, OSError, UndeliverableException) as error:
         raise _fail(str(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+@app.command()
+def token(
+    file: Annotated[Path | None, typer.Argument(help="Where to write it. Without one, it is printed.")] = None,
+) -> None:
+    """Make a token: a random text that whoever joins a host must know.
+
+    `agentlab token class.token` writes one for `agentlab host --token-file class.token`, readable by you alone.
+    """
+    from ..wire.security import random_token
+    from .access import write_token
+
+    if file is None:
+        typer.echo(random_token())
+        return
+    try:
+        write_token(file)
+    except LabError as error:
+        raise _fail(str(error)) from None
+    typer.echo(f"Wrote {file}. Hand it to those who may join, in a way that others cannot read.")
 
 
 def _agent_class(text: str) -> tuple[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ..core.journal import HOST
 from ..host.connection import Limits
+from ..wire.security import Tokens
 from ..wire.watching import Snapshot
 from .addresses import NOTEBOOK
 from .errors import LabError, RegistrationError
@@ -31,6 +32,7 @@ class CrewOptions:
     limits: Limits = field(default_factory=Limits)
     start_timeout_s: float = 60.0
     log_level: str = "WARNING"
+    tokens: Tokens | None = field(default_factory=Tokens)
 
 
 class Registered(NamedTuple):
@@ -74,13 +76,19 @@ class Crew:
     async def start_host(self, address: str) -> None:
         """Start the host at ``127.0.0.1:port``. Raises ProcessStartError."""
         options = self._options
-        more = {"journal_capacity": options.journal_capacity, "limits": asdict(options.limits)}
+        more = {
+            "journal_capacity": options.journal_capacity,
+            "limits": asdict(options.limits),
+            "tokens": options.tokens,
+        }
         await self._new("host", HOST).start(self._configuration(address) | more, options.start_timeout_s)
 
     async def start_worker(self, name: str) -> None:
         """Start a worker; one that does not come up is forgotten. Raises ProcessStartError."""
         options = self._options
-        more = {"name": name, "connect_timeout_s": options.start_timeout_s}
+        # Over the pipe, and not among the arguments, which every user of the machine can read.
+        token = None if options.tokens is None else options.tokens.worker
+        more = {"name": name, "connect_timeout_s": options.start_timeout_s, "token": token}
         earlier = self.processes.get(name)
         worker = self._new("worker", name)
         try:

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
 import grpc
 
@@ -29,6 +29,7 @@ from ..core.serialization import try_get_known_serializers_for_type
 from ..core.topics import TopicId
 from ..host.connection import Limits
 from ..wire import watching
+from ..wire.security import Credentials, Tokens
 from ..worker.runtime import WorkerRuntime
 from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .cells import MadeByCells
@@ -64,6 +65,11 @@ class Lab:
     its reply (None: for ever). A process that gives no sign of life for `keepalive_s` seconds is asked for one, and
     after as long again it is taken for lost. `limits` is what one worker may cost the host. The host keeps the newest
     `journal_capacity` events, the lab five times as many. Its methods may be awaited from any event loop and thread.
+
+    Whoever calls the host must present a token. The lab makes two, one for workers and the owner's for itself, and
+    hands them to its processes; `tokens` has them for a worker that you start yourself. ``token=None`` makes none: then
+    every program on this machine may join and listen, other users' too. AutoGen's own workers, which cannot present a
+    token, need that.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Lab:
         limits: Limits | None = None,
         start_timeout_s: float = 60.0,
         log_level: str = "WARNING",
+        token: Tokens | Literal["random"] | None = "random",
     ) -> None:
         wanted = [f"worker-{n}" for n in range(1, workers + 1)] if isinstance(workers, int) else list(workers)
         self._names: list[str] = []
@@ -83,9 +90,12 @@ class Lab:
             self._names.append(checked_worker_name(name, self._names))
         self._folder = Path(tempfile.mkdtemp(prefix="agentlab-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self.tokens = Tokens() if token == "random" else token
+        """What whoever calls the host must present; None when it asks for nothing."""
         self._options = CrewOptions(
-            deadline_s, keepalive_s, journal_capacity, limits or Limits(), start_timeout_s, log_level
+            deadline_s, keepalive_s, journal_capacity, limits or Limits(), start_timeout_s, log_level, self.tokens
         )
+        self._credentials = Credentials(None if self.tokens is None else self.tokens.owner)
         self._crew = Crew(self._folder, self._options)
         self._loop: LoopThread | None = None
         self._notebook: WorkerRuntime | None = None
@@ -141,11 +151,12 @@ class Lab:
         say("Starting the host …")
         await self._crew.start_host("127.0.0.1:0")
         options = self._options
-        self._watcher = JournalWatcher(self.address, 5 * options.journal_capacity)
+        self._watcher = JournalWatcher(self.address, 5 * options.journal_capacity, self._credentials)
         self._watcher.start()
         self._notebook = WorkerRuntime(
             self.address,
             name=NOTEBOOK,
+            token=self._credentials.token,
             default_deadline_s=options.deadline_s,
             keepalive_s=options.keepalive_s,
             connect_timeout_s=options.start_timeout_s,

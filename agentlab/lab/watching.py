@@ -15,6 +15,7 @@ import grpc.aio
 from ..core.journal import FIELDS, PROCESS, Journal
 from ..wire.calls import CLIENT_ID, LINK
 from ..wire.channel import RECEIVE_BYTES
+from ..wire.security import Credentials
 from ..wire.watching import JournalBatch, decode_journal_batch, encode_watch
 
 logger = logging.getLogger("agentlab.lab")
@@ -29,10 +30,11 @@ class JournalWatcher:
     The numbers are its own; `missed` counts what the host had to let go before it could be read.
     """
 
-    def __init__(self, address: str, capacity: int) -> None:
+    def __init__(self, address: str, capacity: int, credentials: Credentials) -> None:
         self.journal = Journal(capacity)
         self.missed = 0
         self._address = address
+        self._credentials = credentials
         self._seen = 0
         self._name = ""
         self._following: asyncio.Task[None] | None = None
@@ -57,14 +59,14 @@ class JournalWatcher:
 
     async def catch_up(self) -> None:
         """Read all that the host has written up to now. Raises grpc.RpcError when the host is not there."""
-        async with grpc.aio.insecure_channel(self._address, options=_OPTIONS) as channel:
+        async with self._credentials.channel(self._address, _OPTIONS) as channel:
             while not await self._read(channel, follow=False):
                 pass
 
     async def _follow(self) -> None:
         while True:
             # A channel of its own for every attempt: an old one waits longer and longer before it tries again.
-            async with grpc.aio.insecure_channel(self._address, options=_OPTIONS) as channel:
+            async with self._credentials.channel(self._address, _OPTIONS) as channel:
                 try:
                     await self._read(channel, follow=True)
                 except grpc.RpcError as error:
@@ -81,7 +83,9 @@ class JournalWatcher:
 
     async def _watch(self, channel: grpc.aio.Channel, *, follow: bool) -> AsyncGenerator[JournalBatch, None]:
         watch: Any = channel.unary_stream(f"/{LINK}/Watch")
-        call = watch(encode_watch(self._seen, follow), metadata=((CLIENT_ID, "lab-journal"),))
+        call = watch(
+            encode_watch(self._seen, follow), metadata=((CLIENT_ID, "lab-journal"), *self._credentials.metadata())
+        )
         try:
             async for data in call:
                 yield decode_journal_batch(data)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterable
 from itertools import count
 
-from ..core.exceptions import HostLostError
+from ..core.exceptions import HostLostError, UnauthenticatedError
 from ..core.ids import AgentId
 from ..wire.parcels import Response
 
@@ -58,3 +58,10 @@ class PendingCalls:
     def lose_all(self, why: str) -> None:
         """The worker stops."""
         self.lose(list(self._waiting), why)
+
+    def refuse_all(self, why: str) -> None:
+        """The host does not take this worker."""
+        waiting, self._waiting = self._waiting, {}
+        for future, _ in waiting.values():
+            if not future.done():
+                future.set_exception(UnauthenticatedError(why))

@@ -26,6 +26,7 @@ from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, keepalive_options, mach
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
+from ..wire.security import Credentials
 from .clock import HostClock
 from .outbox import Outbox
 
@@ -46,6 +47,11 @@ BROKEN_S: Final = 1.0
 """How long a stream that cannot be written has to say why."""
 
 
+_WHERE_TOKENS_ARE: Final = (
+    "A worker's token is given as token=…, in the environment as AGENTLAB_TOKEN, or with --token-file."
+)
+
+
 @dataclass(slots=True)
 class _Stream:
     """A stream to the host that is open."""
@@ -61,6 +67,7 @@ class HostConnection:
 
     `on_frame` gets what arrives. `on_join` is awaited each time a stream opened, before anything that waits is sent:
     to register and subscribe. `on_lost` is told when a stream was lost, and which requests were in flight on it.
+    `on_refused` is told when the host does not take this worker, and why: nothing more is sent then.
     """
 
     def __init__(
@@ -71,10 +78,12 @@ class HostConnection:
         on_frame: Callable[[Frame], None],
         on_join: Callable[[], Awaitable[None]],
         on_lost: Callable[[set[str], str], None],
+        on_refused: Callable[[str], None] = lambda why: None,
         keepalive_s: float = 5.0,
         link: bool = True,
         clock: HostClock | None = None,
         machine: str | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.address = address
         self.name = name
@@ -85,7 +94,9 @@ class HostConnection:
         self._on_frame = on_frame
         self._on_join = on_join
         self._on_lost = on_lost
+        self._on_refused = on_refused
         self._keepalive_s = keepalive_s
+        self._credentials = credentials or Credentials()
         self._try_link = link
         self._machine = machine or machine_name()
         self._resume_token = ""
@@ -102,7 +113,8 @@ class HostConnection:
         self._sampled = asyncio.Event()
         self._problem = ""
         """Why there is no stream, as last logged."""
-        self._fatal: BaseException | None = None
+        self._refused = ""
+        """Why the host does not take this worker, whom it would be useless to ask again."""
 
     @property
     def joined(self) -> bool:
@@ -130,8 +142,13 @@ class HostConnection:
         """Begin to connect, and to keep connected."""
         self._stopping = False
         self._echoed.clear()
-        self._fatal = None
+        self._refused = ""
         self._keeping = asyncio.ensure_future(self._keep())
+
+    def check(self) -> None:
+        """Raises UnauthenticatedError when the host does not take this worker."""
+        if self._refused:
+            raise UnauthenticatedError(self._refused)
 
     async def wait_joined(self, timeout_s: float | None) -> None:
         """Wait for the host. Raises HostLostError when it does not answer in time, UnauthenticatedError."""
@@ -141,8 +158,7 @@ class HostConnection:
             await asyncio.wait({joined, self._keeping}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             joined.cancel()
-        if self._fatal is not None:
-            raise self._fatal
+        self.check()
         if not self._joined.is_set():
             raise HostLostError(
                 f"No host answered at {self.address} within {timeout_s:g} s ({self._problem or 'no reason given'}). "
@@ -170,7 +186,10 @@ class HostConnection:
             except grpc.RpcError as error:
                 lost = _reason(error)
                 if getattr(error, "code", lambda: None)() == grpc.StatusCode.UNAUTHENTICATED:
-                    self._fatal = UnauthenticatedError(f"The host at {self.address} refused this worker: {lost}")
+                    self._refused = f"The host at {self.address} refused {self.name}: {lost} {_WHERE_TOKENS_ARE}"
+                    logger.warning("%s It is not asked again.", self._refused)
+                    self.outbox.clear()
+                    self._on_refused(self._refused)
                     return
             except WireError as error:
                 lost = f"what answers there is no host: {error}"
@@ -190,9 +209,9 @@ class HostConnection:
             pause_s = min(2 * pause_s, LONGEST_RETRY_S)
 
     def _open_channel(self) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(
+        return self._credentials.channel(
             self.address,
-            options=[
+            [
                 ("grpc.max_receive_message_length", RECEIVE_BYTES),
                 ("grpc.max_send_message_length", RECEIVE_BYTES),
                 *keepalive_options(self._keepalive_s),
@@ -204,15 +223,17 @@ class HostConnection:
 
     async def _open_stream(self, channel: grpc.aio.Channel) -> _Stream:
         client_id = str(uuid.uuid4())
-        metadata = ((calls.CLIENT_ID, client_id), (calls.WORKER_NAME, self.name.encode("ascii", "replace").decode()))
+        lane = (calls.WORKER_NAME, self.name.encode("ascii", "replace").decode())
+        metadata = (*self._metadata(client_id), lane)
         if self._try_link:
             call: Any = channel.stream_stream(f"/{calls.LINK}/Open")(metadata=metadata)
             try:
                 await self._introduce(call)
                 return _Stream(channel, call, client_id, True)
-            except grpc.RpcError as error:
-                if await self._status(channel, error, metadata) != grpc.StatusCode.UNIMPLEMENTED:
-                    raise
+            except grpc.aio.AioRpcError as error:
+                refusal = await self._refusal(channel, error, metadata)
+                if refusal.code() != grpc.StatusCode.UNIMPLEMENTED:
+                    raise refusal from None
             logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
         call = channel.stream_stream(f"/{calls.AGENT_RPC}/OpenChannel")(metadata=metadata)
         await call.wait_for_connection()
@@ -223,17 +244,19 @@ class HostConnection:
         self._far = False
         return _Stream(channel, call, client_id, False)
 
-    async def _status(self, channel: grpc.aio.Channel, error: grpc.RpcError, metadata: Any) -> Any:
+    async def _refusal(self, channel: grpc.aio.Channel, error: grpc.aio.AioRpcError, metadata: Any) -> Any:
         """Why the link was not opened. Writing to a stream that the host refused a moment before fails with INTERNAL,
         and hides the host's own answer (about every tenth time): a call without a stream cannot."""
-        code = getattr(error, "code", lambda: None)()
-        if code == grpc.StatusCode.INTERNAL:
-            probe: Any = channel.unary_unary(f"/{calls.LINK}/NoteProcess")
+        if error.code() == grpc.StatusCode.INTERNAL:
+            probe: Any = channel.unary_unary(f"/{calls.LINK}/WithdrawAgent")
             try:
                 await probe(b"", metadata=metadata)
-            except grpc.RpcError as refusal:
-                return getattr(refusal, "code", lambda: None)()
-        return code
+            except grpc.aio.AioRpcError as refusal:
+                return refusal
+        return error
+
+    def _metadata(self, client_id: str) -> tuple[tuple[str, str], ...]:
+        return ((calls.CLIENT_ID, client_id), *self._credentials.metadata())
 
     async def _introduce(self, call: Any) -> None:
         hello = Hello(self.name, os.getpid(), self._machine, self._resume_token, __version__)
@@ -372,7 +395,7 @@ class HostConnection:
         stream = self._stream
         if stream is None:
             raise HostLostError(f"There is no connection to the host at {self.address}: {self._problem}.")
-        metadata = ((calls.CLIENT_ID, stream.client_id), *more)
+        metadata = (*self._metadata(stream.client_id), *more)
         method_call: Any = stream.channel.unary_unary(f"/{service}/{method}")
         answer: bytes = await method_call(request, metadata=metadata)
         return answer
@@ -383,7 +406,7 @@ class HostConnection:
         if stream is None:
             raise HostLostError(f"There is no connection to the host at {self.address}: {self._problem}.")
         open_control: Any = stream.channel.stream_stream(f"/{calls.AGENT_RPC}/OpenControlChannel")
-        return open_control(metadata=((calls.CLIENT_ID, stream.client_id),))
+        return open_control(metadata=self._metadata(stream.client_id))
 
     # Stopping
 

@@ -34,6 +34,8 @@ from ..wire import calls, watching
 from ..wire.channel import checked_address
 from ..wire.control import Answer, Describe, LoadState, Question, SaveState
 from ..wire.parcels import Event, Frame, Payload, Request, Response
+from ..wire.security import Credentials
+from ..wire.tls import Tls
 from .calls import PendingCalls
 from .clock import HostClock
 from .connection import HostConnection
@@ -57,6 +59,9 @@ class WorkerRuntime(LocalRuntime):
     takes). After `keepalive_s` seconds of silence the host is asked for a sign of life; after as many more it is taken
     for lost. ``link=False`` speaks AutoGen's plain stream to any host.
 
+    `token` is what the host asks for, if it does: see `agentlab.wire.security`. With `tls` the connection is encrypted,
+    and the host must prove that it is the one named in `host_address`.
+
     `payload_serialization_format` is checked and otherwise without effect: a message's class decides how it is written.
     """
 
@@ -65,6 +70,8 @@ class WorkerRuntime(LocalRuntime):
         host_address: str,
         *,
         name: str | None = None,
+        token: str | None = None,
+        tls: Tls | None = None,
         payload_serialization_format: str = JSON_DATA_CONTENT_TYPE,
         intervention_handlers: Sequence[InterventionHandler] | None = None,
         default_deadline_s: float | None = 60.0,
@@ -86,10 +93,12 @@ class WorkerRuntime(LocalRuntime):
             on_frame=self._receive,
             on_join=self._join,
             on_lost=self._lost,
+            on_refused=self._pending.refuse_all,
             keepalive_s=keepalive_s,
             link=link,
             clock=clock,
             machine=machine,
+            credentials=Credentials.of(token, tls),
         )
         self._inbox = Inbox(
             self._catalog,
@@ -129,7 +138,8 @@ class WorkerRuntime(LocalRuntime):
     async def start(self) -> None:
         """Connect to the host, and stay connected.
 
-        Raises RuntimeError when already started, HostLostError when no host answers in time.
+        Raises RuntimeError when already started, HostLostError when no host answers in time, UnauthenticatedError when
+        it refuses the token.
         """
         if self._running:
             raise RuntimeError("The worker is already started.")
@@ -311,6 +321,7 @@ class WorkerRuntime(LocalRuntime):
     def _require_started(self) -> None:
         if not self._running:
             raise RuntimeError("The worker must be started before it can send: call start() first.")
+        self._connection.check()
 
     def _payload(self, message: Any) -> Payload:
         serializer = self._serializers.serializer_for(message)
@@ -431,10 +442,9 @@ class WorkerRuntime(LocalRuntime):
             raise NotAccessibleError(
                 f"{id} is of a shared type, and has not been used in this process: its place may be another worker."
             )
-        if id.type not in self._catalog and self._connection.joined and self._connection.link:
-            for worker in (await self.snapshot()).workers:
-                if id.type in worker.types:
-                    raise NotAccessibleError(f"{id} lives in the worker {worker.name}, not in this process.")
+        can_ask = id.type not in self._catalog and self._connection.joined and self._connection.link
+        if can_ask and (where := await self._where(id.type)):
+            raise NotAccessibleError(f"{id} lives in {where}, not in this process.")
         return await super().try_get_underlying_agent_instance(id, type)
 
     def is_shared(self, agent_type: str) -> bool:
@@ -454,6 +464,18 @@ class WorkerRuntime(LocalRuntime):
         if not lazy:
             await (self._catalog.agent(agent) if agent.type not in self._shared else self.agent_metadata(agent))
         return agent
+
+    async def _where(self, agent_type: str) -> str:
+        """Who has a type, in words; empty when nobody has."""
+        try:
+            workers = (await self.snapshot()).workers
+        except grpc.RpcError as error:
+            if _code(error) != grpc.StatusCode.PERMISSION_DENIED:
+                raise
+            # With a worker's token one does not see who has what, only that somebody subscribed it.
+            listed = calls.decode_subscriptions(await self._connection.call(calls.AGENT_RPC, "GetSubscriptions", b""))
+            return "another worker" if any(s.agent_type == agent_type for s in listed) else ""
+        return next((f"the worker {worker.name}" for worker in workers if agent_type in worker.types), "")
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """What the agent tells about itself, wherever it is.

@@ -1,0 +1,1 @@
+"""Who may do what: tokens, TLS, limits, and what a hostile program can and cannot do."""
