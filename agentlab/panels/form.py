@@ -18,7 +18,11 @@ _WIDE: Final = "calc(100% - 4px)"
 
 
 class Entry:
-    """One field's widgets. `typed` returns what `agentlab.panels.fields` reads."""
+    """One field's widgets. `typed` returns what `agentlab.panels.fields` reads.
+
+    A text is sent when it is left, as by a click on a button: letter by letter, a browser holds back all that is typed
+    while the kernel has not answered to the letter before, and the click would overtake it.
+    """
 
     def __init__(self, field: Field, start: Any = MISSING) -> None:
         self.field = field
@@ -47,8 +51,8 @@ class Entry:
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
         layout = w.Layout(width=_WIDE, max_width="520px")
         if "\n" in text:
-            return self._simple(w.Textarea(value=text, layout=layout, rows=4))
-        return self._simple(w.Text(value=text, layout=layout))
+            return self._simple(w.Textarea(value=text, layout=layout, rows=4, continuous_update=False))
+        return self._simple(w.Text(value=text, layout=layout, continuous_update=False))
 
     def _number(self, value: Any) -> Any:
         layout = w.Layout(width="160px")
@@ -63,13 +67,16 @@ class Entry:
 
     def _json(self, value: Any) -> Any:
         text = to_json(value).decode()
-        area = w.Textarea(value=text, placeholder=f"JSON: {self.field.type_text}", layout=w.Layout(width=_WIDE), rows=2)
+        hint = f"JSON: {self.field.type_text}"
+        layout = w.Layout(width=_WIDE)
+        area = w.Textarea(value=text, placeholder=hint, layout=layout, rows=2, continuous_update=False)
         area.add_class("agentlab-code")
         return self._simple(area)
 
     def _python(self, value: Any) -> Any:
         hint = "an expression" if value is MISSING else f"an expression; without one: {short(repr(value), 40)}"
-        field = w.Text(placeholder=hint, layout=w.Layout(width=_WIDE, max_width="520px"))
+        layout = w.Layout(width=_WIDE, max_width="520px")
+        field = w.Text(placeholder=hint, layout=layout, continuous_update=False)
         field.add_class("agentlab-code")
         return self._simple(field)
 

@@ -15,6 +15,7 @@ import ipywidgets as w
 from ..core.exceptions import RemoteHandlerError
 from .markup import STYLE, block, escaped, short
 from .observing import Observer, observer_of
+from .ordering import keep_order
 from .reading import STOPPED, LabFacts
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Panel:
             layout=w.Layout(width="100%", overflow="visible"),
         )
         self.widget.add_class("agentlab-panel")
+        keep_order(self.widget)
         self.observer.attach(self)
 
     # For each panel to say
@@ -77,6 +79,7 @@ class Panel:
         except Exception as error:
             logger.debug("A panel could not be brought up to date.", exc_info=True)
             self.say_error(f"{self.title} could not be brought up to date ({type(error).__name__})", error)
+        keep_order(self.widget)
 
     def bring_to_front(self, in_front: bool) -> None:
         """Somebody can see the panel from now on, or no longer can."""

@@ -32,9 +32,11 @@ class RegisterPanel(Panel):
 
     def build(self) -> Sequence[Any]:
         self.cls = w.Dropdown(options=[(OTHER, None)], layout=w.Layout(**_FULL))
-        self.name = w.Text(placeholder="module:Class", layout=w.Layout(**_FULL, display="none"))
+        # Texts are sent when they are left: see `agentlab.panels.form.Entry`.
+        hidden = w.Layout(**_FULL, display="none")
+        self.name = w.Text(placeholder="module:Class", layout=hidden, continuous_update=False)
         self.worker = w.Dropdown(options=[NOTEBOOK], layout=w.Layout(width="220px"))
-        self.type = w.Text(placeholder="letters, digits, - _ .", layout=w.Layout(**_FULL))
+        self.type = w.Text(placeholder="letters, digits, - _ .", layout=w.Layout(**_FULL), continuous_update=False)
         self.form = Form([])
         self.place = w.VBox([self.form.widget], layout=w.Layout(overflow="visible"))
         self.register_button = w.Button(description="Register", button_style="primary")

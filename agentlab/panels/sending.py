@@ -32,10 +32,15 @@ class SendPanel(Panel):
     def build(self) -> Sequence[Any]:
         self.kind = w.ToggleButtons(options=[DIRECT, TOPIC])
         self.kind.style.button_width = "130px"
-        self.to = w.Combobox(placeholder="type/key, or type", ensure_option=False, layout=w.Layout(**_FULL))
+        # Texts are sent when they are left: see `agentlab.panels.form.Entry`.
+        # Two boxes, so that nothing is ever put where somebody may be typing already.
+        self._agent = w.Combobox(placeholder="type/key, or type", layout=w.Layout(**_FULL), continuous_update=False)
+        hidden = w.Layout(**_FULL, display="none")
+        self._topic = w.Combobox(placeholder="type/source, or type", layout=hidden, continuous_update=False)
         self.type = w.Dropdown(options=[], layout=w.Layout(**_FULL))
-        self.sender = w.Text(placeholder="an agent's type/key, or nobody", layout=w.Layout(**_FULL))
-        self.deadline = w.Text(placeholder="seconds, or none", layout=w.Layout(width="160px"))
+        nobody = "an agent's type/key, or nobody"
+        self.sender = w.Text(placeholder=nobody, layout=w.Layout(**_FULL), continuous_update=False)
+        self.deadline = w.Text(placeholder="seconds, or none", layout=w.Layout(width="160px"), continuous_update=False)
         self.times = w.BoundedIntText(value=1, min=1, max=100_000, layout=w.Layout(width="72px"))
         self.per_s = w.BoundedFloatText(
             value=0, min=0, max=1000, tooltip="0: each when the one before is done", layout=w.Layout(width="72px")
@@ -52,11 +57,12 @@ class SendPanel(Panel):
         self.sendings: list[Sending] = []
         self._shown_type: type[Any] | None = None
         self._number = 0
-        self._proposed = ""
+        self._proposed = {self._agent: "", self._topic: ""}
         self._settling = False
 
         self.kind.observe(lambda _: self._choose_kind(), "value")
-        self.to.observe(lambda _: self._look(), "value")
+        for box in self._proposed:
+            box.observe(lambda _: self._look(), "value")
         self.type.observe(lambda _: self._show_form(), "value")
         self.history.observe(lambda _: self._show_result(), "value")
         self.send_button.on_click(lambda _: self.send())
@@ -70,7 +76,7 @@ class SendPanel(Panel):
         left = w.VBox(
             [
                 self.kind,
-                labelled("to", self.to),
+                labelled("to", w.VBox([self._agent, self._topic], layout=w.Layout(overflow="visible"))),
                 labelled("message", self.type),
                 self.place,
                 labelled("sender", self.sender),
@@ -91,22 +97,32 @@ class SendPanel(Panel):
         """Whether a direct message is to be sent, not a published one."""
         return bool(self.kind.value == DIRECT)
 
+    @property
+    def to(self) -> Any:
+        """Where the address is typed: an agent's, or a topic's."""
+        return self._agent if self.direct else self._topic
+
     # What can be sent
 
     def show(self, facts: LabFacts) -> None:
-        offered = tuple(recipients(facts.snapshot, self.direct))
-        if tuple(self.to.options) != offered:
-            self.to.options = offered
-        if offered and self.to.value == self._proposed and self._proposed not in offered:
-            self._proposed = offered[0]  # nothing was typed: propose something
-            self.to.value = offered[0]
+        for box in self._proposed:
+            self._propose(box, tuple(recipients(facts.snapshot, box is self._agent)))
         types = [(cls.__name__, cls) for cls in self._types(facts)]
         chosen = self.type.label
-        self._settling = True
-        offer(self.type, types, next((cls for name, cls in types if name == chosen), types[0][1] if types else None))
-        self._settling = False
+        if list(self.type.options) != types:  # else it stays as it is: somebody may be choosing at this moment
+            self._settling = True
+            offer(self.type, types, next((cls for name, cls in types if name == chosen), types[0][1] if types else None))
+            self._settling = False
         self._show_form()
         self._show_progress()
+
+    def _propose(self, box: Any, offered: tuple[str, ...]) -> None:
+        """Offer addresses, and put one in where nothing was typed."""
+        if tuple(box.options) != offered:
+            box.options = offered
+        if offered and box.value == self._proposed[box] and box.value not in offered:
+            self._proposed[box] = offered[0]
+            box.value = offered[0]
 
     def _types(self, facts: LabFacts) -> list[type[Any]]:
         wanted = reached(facts.snapshot, self.direct, self.to.value)
@@ -117,9 +133,9 @@ class SendPanel(Panel):
             self.update(self.facts)
 
     def _choose_kind(self) -> None:
-        self.to.placeholder = "type/key, or type" if self.direct else "type/source, or type"
+        for box in self._proposed:
+            box.layout.display = None if box is self.to else "none"
         self.deadline.disabled = not self.direct
-        self.to.value = self._proposed = ""
         self._look()
 
     def _show_form(self) -> None:
