@@ -111,7 +111,9 @@ class SendPanel(Panel):
         chosen = self.type.label
         if list(self.type.options) != types:  # else it stays as it is: somebody may be choosing at this moment
             self._settling = True
-            offer(self.type, types, next((cls for name, cls in types if name == chosen), types[0][1] if types else None))
+            offer(
+                self.type, types, next((cls for name, cls in types if name == chosen), types[0][1] if types else None)
+            )
             self._settling = False
         self._show_form()
         self._show_progress()
