@@ -61,6 +61,10 @@ class DeadlineExceededError(UndeliverableException, TimeoutError):
     """Nothing answered within the deadline."""
 
 
+class RequestCancelledError(UndeliverableException):
+    """Somebody else than its sender gave the direct message up, as in the dashboard's list of sessions."""
+
+
 class PayloadTooLargeError(UndeliverableException, ValueError):
     """The message is larger than the limit; it was not sent."""
 
@@ -82,6 +86,7 @@ BY_NAME: dict[str, type[UndeliverableException]] = {
         WorkerLostError,
         HostLostError,
         DeadlineExceededError,
+        RequestCancelledError,
         PayloadTooLargeError,
         QueueFullError,
         UnauthenticatedError,

@@ -296,6 +296,16 @@ class Router:
         else:
             session.target.put_cancel(Cancel(session.id, why))
 
+    def cancel_session(self, id: str, reason: str = "") -> bool:
+        """Somebody else than its sender gives a request up: its sender gets an error. False when it has ended."""
+        session = self.sessions.get(id)
+        if session is None:
+            return False
+        text = f"The request to {session.copy.recipient} was cancelled: {reason or 'by the owner of the lab'}."
+        self._cancel(session, text)
+        self._end_with_error(session, "RequestCancelledError", text, j.FAILED)
+        return True
+
     def expire(self) -> None:
         """End the requests whose deadline has passed. To be called now and then."""
         for session in self.sessions.due(self._now_s()):

@@ -81,6 +81,10 @@ class Sessions:
         """Whether its request waits for a reply."""
         return session.id in self._open
 
+    def get(self, session_id: str) -> Session | None:
+        """The open session of this id, if there is one."""
+        return self._open.get(session_id)
+
     def end(self, session: Session) -> None:
         """End a session; a reply that comes now is late."""
         del self._open[session.id], session.sender.asked[session.request_id], session.target.asked_of[session.id]

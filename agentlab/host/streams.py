@@ -73,6 +73,7 @@ class Streams:
             "WithdrawAgent": unary(self._asked(self.withdraw_agent)),
             "Watch": watch(self.watch),
             "Snapshot": unary(self._asked(self.snapshot)),
+            "CancelSession": unary(self._asked(self.cancel_session)),
             "NoteProcess": unary(self._asked(self.note_process)),
             "SetFault": unary(self._asked(self.set_fault)),
             "RemoveFaults": unary(self._asked(self.remove_faults)),
@@ -134,6 +135,9 @@ class Streams:
 
     def snapshot(self, client_id: str, request: bytes) -> bytes:
         return watching.encode_snapshot(self._router.snapshot())
+
+    def cancel_session(self, client_id: str, request: bytes) -> bytes:
+        return watching.encode_cancelled(self._router.cancel_session(*watching.decode_cancel_session(request)))
 
     def note_process(self, client_id: str, request: bytes) -> bytes:
         process, what, detail = watching.decode_note_process(request)

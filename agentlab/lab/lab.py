@@ -451,6 +451,12 @@ class Lab:
         """The direct messages that the notebook itself sent and waits for: message id → what gives it up."""
         return dict(self._waiting)
 
+    async def cancel_session(self, session_id: str) -> bool:
+        """Give up a direct message that waits for its reply, whoever sent it: the sender gets RequestCancelledError,
+        and the receiver's token is cancelled. False when it has ended already."""
+        assert self._notebook is not None
+        return await self._running().run(self._notebook.cancel_session(session_id, "from the notebook"))
+
     async def publish_message(
         self,
         message: Any,

@@ -46,8 +46,10 @@ def heading(facts: LabFacts) -> str:
 
 
 class SessionsPanel(Panel):
-    """The sessions panel: open direct messages with age and deadline. What the notebook sent can be cancelled here;
-    what another worker's agent sent, only that agent can give up."""
+    """The sessions panel: open direct messages with age and deadline, each with a button to give it up.
+
+    What the notebook sent then ends as if its own token had been cancelled; another sender gets RequestCancelledError.
+    """
 
     title = "Sessions"
 
@@ -67,9 +69,9 @@ class SessionsPanel(Panel):
         for session in new:
             self._boxes[session.id] = self._make(session)
         for session in listed:
-            box, text, button = self._boxes[session.id]
+            _, text, button = self._boxes[session.id]
             text.value = table((), zip(COLUMNS, row(session), strict=True))
-            button.disabled = session.message_id not in self.lab.waiting
+            button.disabled = not facts.running
         if new or gone:
             self.rows.children = [self._boxes[session.id][0] for session in listed]
         for box, _, _ in gone:
@@ -77,9 +79,7 @@ class SessionsPanel(Panel):
 
     def _make(self, session: SessionInfo) -> tuple[Any, Any, Any]:
         text = w.HTML(layout=w.Layout(flex="1 1 auto", min_width="0"))
-        ours = session.message_id in self.lab.waiting
-        tip = "Give this message up" if ours else "Only the agent that sent it can give it up: no other process can."
-        button = w.Button(description="Cancel", tooltip=tip, layout=w.Layout(width="80px"))
+        button = w.Button(description="Cancel", tooltip="Give this message up", layout=w.Layout(width="80px"))
         button.on_click(lambda _: self.cancel(session.id))
         box = w.HBox([text, button], layout=w.Layout(align_items="center"))
         box.add_class("agentlab-row")
@@ -90,20 +90,24 @@ class SessionsPanel(Panel):
         return self._boxes[session_id][2]
 
     def cancel(self, session_id: str) -> None:
-        """Give up one direct message, if the notebook sent it."""
+        """Give up one direct message."""
         session = self._sessions.get(session_id)
-        token = None if session is None else self.lab.waiting.get(session.message_id)
         if session is None:
             self.say("That message has ended already.")
-        elif token is None:
-            self.say(
-                f"{session.type} to {session.target} was sent by {session.sender or session.sender_worker}. From here "
-                "only what the notebook itself sent can be cancelled.",
-                "warn",
-            )
-        else:
+            return
+        named = f"{session.type} to {session.target}"
+        token = self.lab.waiting.get(session.message_id)
+        if token is not None:
             token.cancel()
-            self.say(f"{session.type} to {session.target} was cancelled.", "good")
+            self.say(f"{named} was cancelled.", "good")
+            return
+
+        async def work() -> str:
+            if not await self.lab.cancel_session(session_id):
+                return f"{named} had ended already."
+            return f"{named} was cancelled: {session.sender or session.sender_worker} gets RequestCancelledError."
+
+        self.do(f"Cancel {named}", work, key=session_id)
 
     def still(self) -> tuple[str, str]:
         facts = self.facts

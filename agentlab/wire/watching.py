@@ -53,6 +53,27 @@ def decode_watch(data: bytes) -> tuple[int, bool]:
     return raw.after, raw.follow
 
 
+def encode_cancel_session(id: str, reason: str) -> bytes:
+    """What `CancelSession` is asked."""
+    return lab_pb.CancelSessionRequest(id=id, reason=reason).SerializeToString()
+
+
+def decode_cancel_session(data: bytes) -> tuple[str, str]:
+    """``(id, reason)``."""
+    raw = parse(lab_pb.CancelSessionRequest, data)
+    return raw.id, raw.reason
+
+
+def encode_cancelled(cancelled: bool) -> bytes:
+    """What `CancelSession` answers."""
+    return lab_pb.CancelSessionResponse(cancelled=cancelled).SerializeToString()
+
+
+def decode_cancelled(data: bytes) -> bool:
+    """Whether the session was open."""
+    return parse(lab_pb.CancelSessionResponse, data).cancelled
+
+
 def encode_note_process(process: str, what: str, detail: str) -> bytes:
     """What `NoteProcess` is asked."""
     return lab_pb.NoteProcessRequest(process=process, what=what, detail=detail).SerializeToString()

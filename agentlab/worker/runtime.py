@@ -523,6 +523,14 @@ class WorkerRuntime(LocalRuntime):
         """What the host knows: workers, types, open sessions. Raises grpc.RpcError, HostLostError."""
         return watching.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
 
+    async def cancel_session(self, id: str, reason: str = "") -> bool:
+        """Have the host give up a direct message, whoever sent it; `id` is the session's, from a snapshot.
+
+        False when it has ended already. Raises grpc.RpcError, HostLostError.
+        """
+        request = watching.encode_cancel_session(id, reason)
+        return watching.decode_cancelled(await self._connection.call(calls.LINK, "CancelSession", request))
+
     async def note_process(self, process: str, what: str, detail: str = "") -> None:
         """Have the host's journal say what was done to a process. Raises grpc.RpcError, HostLostError."""
         await self._connection.call(calls.LINK, "NoteProcess", watching.encode_note_process(process, what, detail))

@@ -142,6 +142,24 @@ def test_a_cancelled_request_is_cancelled_at_its_target_and_not_answered(world: 
     assert len(world.router.sessions) == 0
 
 
+def test_a_session_can_be_given_up_by_somebody_else_than_its_sender(world: World) -> None:
+    sky, asker = world.worker("sky", "sky"), world.worker("asker")
+    asker.ask("1", "sky")
+    (request,) = sky.read_requests()
+    (session,) = world.router.snapshot().sessions
+    assert world.router.cancel_session(session.id, "by hand")
+    assert not world.router.cancel_session(session.id)
+    (response,) = asker.read_responses()
+    assert response.failure is not None
+    assert response.failure.kind == "RequestCancelledError"
+    assert "by hand" in response.failure.text
+    sky.read()
+    assert [cancel.request_id for cancel in sky.cancels] == [request.request_id]
+    sky.answer(request)
+    assert asker.read() == []
+    assert len(world.router.sessions) == 0
+
+
 @pytest.mark.parametrize("how", ["deadline", "cancel", "sender lost"])
 def test_a_plain_worker_that_answers_too_late_leaves_nothing_behind(world: World, how: str) -> None:
     sky, asker = world.worker("sky", "sky", reports=False), world.worker("asker")

@@ -28,7 +28,7 @@ from agentlab.wire.parcels import ClockSample, Event, Hello, Payload, Request, R
 
 ASK = Payload("Order", "application/json", b'{"do": "echo", "n": 1}')
 UNARY = ["RegisterAgent", "AddSubscription", "RemoveSubscription", "GetSubscriptions"]
-LINK_UNARY = ["WithdrawAgent", "Snapshot", "NoteProcess"]
+LINK_UNARY = ["WithdrawAgent", "Snapshot", "CancelSession", "NoteProcess"]
 
 
 class Pair:

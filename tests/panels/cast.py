@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum
 
-from agentlab import MessageContext, RoutedAgent, default_subscription, event, rpc
+from agentlab import AgentId, MessageContext, RequestCancelledError, RoutedAgent, default_subscription, event, rpc
 
 
 class Tone(Enum):
@@ -38,6 +38,14 @@ class Sleep:
     seconds: float
 
 
+@dataclass
+class AskToSleep:
+    """Asks an agent to ask another one to take its time."""
+
+    whom: str
+    seconds: float
+
+
 @default_subscription
 class Echo(RoutedAgent):
     """Says again what it hears, and prints it."""
@@ -61,5 +69,24 @@ class Echo(RoutedAgent):
     async def on_sleep(self, message: Sleep, ctx: MessageContext) -> Said:
         sleeping = asyncio.ensure_future(asyncio.sleep(message.seconds))
         ctx.cancellation_token.link_future(sleeping)
-        await sleeping
+        try:
+            await sleeping
+        except asyncio.CancelledError:
+            print(f"{self.id} was told to give up")
+            raise
         return Said("slept")
+
+
+class Asker(RoutedAgent):
+    """Asks another agent to sleep, and says what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__("asks others")
+
+    @rpc
+    async def on_ask(self, message: AskToSleep, ctx: MessageContext) -> Said:
+        try:
+            await self.send_message(Sleep(message.seconds), AgentId(message.whom, "default"))
+        except RequestCancelledError as error:
+            return Said(f"{type(error).__name__}: {str(error).partition(': ')[2].rstrip('.')}")
+        return Said("it slept")

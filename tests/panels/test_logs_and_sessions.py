@@ -17,7 +17,7 @@ from agentlab.panels.sessions import MOST, SessionsPanel, heading, ordered, row
 from agentlab.panels.timeline import TimelinePanel
 from agentlab.wire.watching import SessionInfo, Snapshot
 
-from .cast import Echo, Say, Sleep
+from .cast import Asker, AskToSleep, Echo, Said, Say, Sleep
 
 Keep = Callable[[Any], Any]
 
@@ -99,13 +99,21 @@ async def test_a_session_of_the_notebook_is_listed_and_can_be_cancelled(lab: Lab
     assert "has ended already" in panel.note.value
 
 
-async def test_a_session_of_another_worker_cannot_be_cancelled_and_the_panel_says_so(lab: Lab, opened: Keep) -> None:
+async def test_a_session_of_another_worker_can_be_cancelled_and_both_ends_hear_of_it(lab: Lab, opened: Keep) -> None:
+    await lab.register("worker-1", "dozer", Echo)
+    await lab.register("worker-2", "asker", Asker)
     panel = opened(SessionsPanel(lab))
-    other = session("s99", 1.0, sender="judge/1")
-    panel.update(LabFacts("running", (), Snapshot([], [other], 0, 0, {})))
-    assert panel.cancel_button("s99").disabled
-    panel.cancel("s99")
-    assert "only what the notebook itself sent" in panel.note.value
+    waiting = asyncio.ensure_future(lab.send_message(AskToSleep("dozer", 60.0), "asker"))
+
+    def asked_by_the_asker() -> str:
+        return next((one.id for one in panel._sessions.values() if one.sender == "asker/default"), "")
+
+    id = await until(asked_by_the_asker)
+    panel.cancel_button(id).click()
+    assert await waiting == Said("RequestCancelledError: from the notebook")
+    await until(lambda: "asker/default gets RequestCancelledError" in panel.note.value)
+    await until(lambda: "dozer/default was told to give up" in "".join(lab.logs("worker-1")))
+    assert not await lab.cancel_session(id)
 
 
 async def test_the_timeline_follows_the_lab_and_has_a_still_picture_beside_it(lab: Lab, opened: Keep) -> None:

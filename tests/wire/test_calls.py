@@ -132,6 +132,8 @@ def test_journal_events_come_back_as_they_were(events: list[JournalEvent], name:
 def test_what_a_watcher_asks_comes_back_as_it_was(after: int, follow: bool, text: str) -> None:
     assert watching.decode_watch(watching.encode_watch(after, follow)) == (after, follow)
     assert watching.decode_note_process(watching.encode_note_process(text, "killed", "x")) == (text, "killed", "x")
+    assert watching.decode_cancel_session(watching.encode_cancel_session(text, "x")) == (text, "x")
+    assert watching.decode_cancelled(watching.encode_cancelled(follow)) is follow
 
 
 def test_a_snapshot_comes_back_as_it_was() -> None:
@@ -156,6 +158,8 @@ DECODERS: list[Callable[[bytes], Any]] = [
     watching.decode_journal_batch,
     watching.decode_watch,
     watching.decode_note_process,
+    watching.decode_cancel_session,
+    watching.decode_cancelled,
     watching.decode_snapshot,
 ]
 

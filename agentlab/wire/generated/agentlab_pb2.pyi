@@ -266,6 +266,20 @@ class SnapshotResponse(_message.Message):
     counters: _containers.ScalarMap[str, int]
     def __init__(self, workers: _Optional[_Iterable[_Union[SnapshotResponse.Worker, _Mapping]]] = ..., sessions: _Optional[_Iterable[_Union[SnapshotResponse.Session, _Mapping]]] = ..., journal_seq: _Optional[int] = ..., journal_let_go: _Optional[int] = ..., counters: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
+class CancelSessionRequest(_message.Message):
+    __slots__ = ("id", "reason")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    reason: str
+    def __init__(self, id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CancelSessionResponse(_message.Message):
+    __slots__ = ("cancelled",)
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    cancelled: bool
+    def __init__(self, cancelled: bool = ...) -> None: ...
+
 class NoteProcessRequest(_message.Message):
     __slots__ = ("process", "what", "detail")
     PROCESS_FIELD_NUMBER: _ClassVar[int]

@@ -54,6 +54,11 @@ class LinkStub(object):
                 request_serializer=agentlab__pb2.SnapshotRequest.SerializeToString,
                 response_deserializer=agentlab__pb2.SnapshotResponse.FromString,
                 _registered_method=True)
+        self.CancelSession = channel.unary_unary(
+                '/agentlab.v1.Link/CancelSession',
+                request_serializer=agentlab__pb2.CancelSessionRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.CancelSessionResponse.FromString,
+                _registered_method=True)
         self.NoteProcess = channel.unary_unary(
                 '/agentlab.v1.Link/NoteProcess',
                 request_serializer=agentlab__pb2.NoteProcessRequest.SerializeToString,
@@ -108,6 +113,13 @@ class LinkServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelSession(self, request, context):
+        """Gives up a direct message whoever sent it: its sender gets an error, its receiver is told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def NoteProcess(self, request, context):
         """Writes into the journal what the lab did to a process.
         """
@@ -157,6 +169,11 @@ def add_LinkServicer_to_server(servicer, server):
                     servicer.Snapshot,
                     request_deserializer=agentlab__pb2.SnapshotRequest.FromString,
                     response_serializer=agentlab__pb2.SnapshotResponse.SerializeToString,
+            ),
+            'CancelSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSession,
+                    request_deserializer=agentlab__pb2.CancelSessionRequest.FromString,
+                    response_serializer=agentlab__pb2.CancelSessionResponse.SerializeToString,
             ),
             'NoteProcess': grpc.unary_unary_rpc_method_handler(
                     servicer.NoteProcess,
@@ -287,6 +304,33 @@ class Link(object):
             '/agentlab.v1.Link/Snapshot',
             agentlab__pb2.SnapshotRequest.SerializeToString,
             agentlab__pb2.SnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/CancelSession',
+            agentlab__pb2.CancelSessionRequest.SerializeToString,
+            agentlab__pb2.CancelSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,
