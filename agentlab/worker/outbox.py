@@ -19,6 +19,11 @@ FRAME_BYTES: Final = 256 * 1024
 FRAME_REPORTS: Final = 400
 """Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
 
+REPORT_WAIT_S: Final = 0.01
+"""How long a report of a busy worker waits for a message to travel with. A frame of its own for each costs as much as
+the messages do. A worker that wrote nothing for as long says at once what it received: its handler may be one that
+blocks the process, or ends it."""
+
 HIGH_WATER: Final = 2_000
 """With more messages than this unsent, a sender waits before it may go on: otherwise a loop that publishes would fill
 the memory faster than the network empties it."""
@@ -46,6 +51,9 @@ class Outbox:
         self._room.set()
         self._written = asyncio.Event()
         self._written.set()
+        self._wrote_s = 0.0
+        """When a frame was last taken, on the event loop's clock."""
+        self._reports_due: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> bool:
@@ -79,7 +87,17 @@ class Outbox:
         """Say what became of a delivered copy."""
         self._reports.append(report)
         self._written.clear()
-        self.wake.set()
+        if self._reports_due is None:
+            loop = asyncio.get_running_loop()
+            if loop.time() - self._wrote_s > REPORT_WAIT_S:
+                self.wake.set()
+            else:
+                self._reports_due = loop.call_later(REPORT_WAIT_S, self._report_now)
+
+    def _report_now(self) -> None:
+        self._reports_due = None
+        if self._reports:
+            self.wake.set()
 
     def answered(self, request_id: str) -> None:
         """A request has its reply."""
@@ -101,12 +119,14 @@ class Outbox:
 
     async def wait_written(self) -> None:
         """Wait until all that was queued so far is on the stream, or the stream is lost."""
+        self.wake.set()
         await self._written.wait()
 
     # For the stream
 
     def next_frame(self, clock: ClockSample | None) -> bytes:
         """What has queued, as one frame of agentlab's link."""
+        self._wrote_s = asyncio.get_running_loop().time()
         pieces: list[bytes] = []
         size = 0
         while self._queue and (not pieces or size + len(self._queue[0].data) <= FRAME_BYTES):
@@ -150,6 +170,9 @@ class Outbox:
 
     def clear(self) -> None:
         """Drop everything."""
+        if self._reports_due is not None:
+            self._reports_due.cancel()
+            self._reports_due = None
         self._queue.clear()
         self.give_up()
 
