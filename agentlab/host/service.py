@@ -23,7 +23,7 @@ from ..wire.tls import Tls, is_loopback
 from .connection import Limits
 from .gate import Gate
 from .router import Router
-from .streams import Streams
+from .streams import Streams, WhoIs
 
 logger = logging.getLogger("agentlab.host")
 
@@ -37,7 +37,7 @@ class HostService:
     `address` is ``host:port``; port 0 takes a free one, and `HostService.address` then says which. A worker that
     answers nothing for `keepalive_s` seconds, because it hangs or the network is cut, is taken for lost within twice
     that time. `default_deadline_s` ends requests whose sender states no deadline (None: they may wait for ever).
-    `limits` says what one worker may cost.
+    `limits` says what one worker may cost. `who_is` knows the names of workers that are expected.
 
     With `tokens`, whoever calls must present one of them; without, everybody is trusted. With `tls`, connections are
     encrypted. Beyond this machine it listens only with both, unless ``insecure=True`` says that this is meant.
@@ -55,6 +55,7 @@ class HostService:
         default_deadline_s: float | None = 60.0,
         limits: Limits | None = None,
         journal_capacity: int = 200_000,
+        who_is: WhoIs | None = None,
     ) -> None:
         self._wanted = checked_address(address, any_port=True)
         if not insecure:
@@ -69,6 +70,7 @@ class HostService:
             default_deadline_s=default_deadline_s,
             silence_s=2 * keepalive_s,
         )
+        self._who_is = who_is
         self._streams: Streams | None = None
         self._server: grpc.aio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,7 +121,7 @@ class HostService:
                 "machine's. Port 0 takes a free one."
             ) from error
         self._address = f"{host}:{port}" if wanted_port in {"", "0"} else self._wanted
-        self._streams = Streams(self._router, machine_name())
+        self._streams = Streams(self._router, machine_name(), self._who_is)
         server.add_generic_rpc_handlers(self._streams.handlers())
         self._server = server
         self._tasks = [

@@ -43,13 +43,18 @@ CONTROL_QUEUE: Final = 1000
 """Control messages that may wait for a client that does not read them."""
 
 
+WhoIs = Callable[[str], Awaitable[tuple[str, int] | None]]
+"""Tells the name and process id of a worker that was expected, by its address as gRPC writes it; None for others."""
+
+
 class Streams:
     """The host's gRPC methods. Bytes in, bytes out: decoding is ours, so that garbage is answered, not logged."""
 
-    def __init__(self, router: Router, machine: str) -> None:
+    def __init__(self, router: Router, machine: str, who_is: WhoIs | None = None) -> None:
         self._router = router
         self._control = ControlDesk(router.directory)
         self._machine = machine
+        self._who_is = who_is
         self._journal_name = secrets.token_hex(8)
         self._closing = asyncio.Event()
 
@@ -235,7 +240,9 @@ class Streams:
 
     async def _join(self, client_id: str, context: Context, hello: Hello | None) -> _Stream:
         stream = _Stream(self._router, context)
-        name = _metadata(context).get(calls.WORKER_NAME, "") if hello is None else hello.name
+        name, pid = (_metadata(context).get(calls.WORKER_NAME, ""), 0) if hello is None else (hello.name, hello.pid)
+        known = None if self._who_is is None else await self._who_is(context.peer())
+        name, pid = known or (name, pid)
         if cut := self._router.faultlab.cut(name):
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"{name:.100} cannot reach the host: {cut:.500}")
         try:
@@ -243,7 +250,7 @@ class Streams:
                 client_id,
                 name,
                 reports=hello is not None,
-                pid=0 if hello is None else hello.pid,
+                pid=pid,
                 address=context.peer(),
                 resume_token="" if hello is None else hello.resume_token,
                 wake=stream.wake.set,

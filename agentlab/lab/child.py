@@ -17,6 +17,7 @@ from ..host.connection import Limits
 from ..host.service import HostService
 from ..version import __version__
 from ..worker.runtime import WorkerRuntime
+from .peers import ExpectedPeers
 from .pipe import ParentPipe
 from .registering import register
 from .shipping import unpack
@@ -24,6 +25,7 @@ from .shipping import unpack
 
 async def run_host(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
     """Be a host until the lab ends it."""
+    peers = ExpectedPeers(configuration["expected"])
     host = HostService(
         configuration["address"],
         tokens=configuration["tokens"],
@@ -31,17 +33,20 @@ async def run_host(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
         default_deadline_s=configuration["deadline_s"],
         journal_capacity=configuration["journal_capacity"],
         limits=Limits(**configuration["limits"]),
+        who_is=peers,
     )
     host.start()
     pipe.send({"ready": {"address": host.address, "pid": os.getpid(), "version": __version__}})
+
+    async def answer(name: str, arguments: dict[str, Any]) -> Any:
+        if name != "expect":
+            raise ValueError(f"A host knows no command {name!r}.")
+        peers.expect(arguments["guard"], arguments["name"])
+
     try:
-        await pipe.serve(_no_commands)
+        await pipe.serve(answer)
     finally:
         await host.stop(grace=0.5)
-
-
-async def _no_commands(name: str, arguments: dict[str, Any]) -> Any:
-    raise ValueError(f"A host knows no command {name!r}.")
 
 
 async def run_worker(pipe: ParentPipe, configuration: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..core.journal import HOST
 from ..host.connection import Limits
@@ -18,8 +18,16 @@ from ..wire.security import Tokens
 from ..wire.watching import Snapshot
 from .addresses import NOTEBOOK
 from .errors import LabError, RegistrationError
+from .foreign import NO_TOKEN, UNAUTHENTICATED, Arrival, ForeignWorker, connections_of
 from .process import ChildError, ChildProcess
+from .scripts import Script, prepare
 from .shipping import Parcelled
+
+Ask = Callable[[], Awaitable[Snapshot | None]]
+"""Asks the host what it knows; None when it cannot be asked yet."""
+
+FOREIGN_RETURN_S: Final = 3.0
+"""How long a restarted host waits for foreign workers: some come back, AutoGen's for instance never does."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class Crew:
             "journal_capacity": options.journal_capacity,
             "limits": asdict(options.limits),
             "tokens": options.tokens,
+            "expected": {worker.guard_pid: worker.name for worker in self._foreign() if worker.alive},
         }
         await self._new("host", HOST).start(self._configuration(address) | more, options.start_timeout_s)
 
@@ -87,8 +96,7 @@ class Crew:
         """Start a worker; one that does not come up is forgotten. Raises ProcessStartError."""
         options = self._options
         # Over the pipe, and not among the arguments, which every user of the machine can read.
-        token = None if options.tokens is None else options.tokens.worker
-        more = {"name": name, "connect_timeout_s": options.start_timeout_s, "token": token}
+        more = {"name": name, "connect_timeout_s": options.start_timeout_s, "token": self._worker_token}
         earlier = self.processes.get(name)
         worker = self._new("worker", name)
         try:
@@ -99,6 +107,53 @@ class Crew:
             raise
         for messages in self._messages.values():
             worker.tell("know", messages=messages)
+
+    @property
+    def _worker_token(self) -> str | None:
+        return None if self._options.tokens is None else self._options.tokens.worker
+
+    def _foreign(self) -> list[ForeignWorker]:
+        return [process for process in self.processes.values() if isinstance(process, ForeignWorker)]
+
+    async def start_script(
+        self, name: str, script: Script, ask: Ask, say: Callable[[str], None], timeout_s: float | None = None
+    ) -> None:
+        """Start a foreign worker, and wait until the host has accepted it; one that does not come up is forgotten.
+
+        Raises ProcessStartError, and LabError when a program that it needs is not there.
+        """
+        timeout_s = self._options.start_timeout_s if timeout_s is None else timeout_s
+        launch = await prepare(script, name, self.address, self._worker_token, say)
+        say(f"Starting {name} …")
+        earlier = self.processes.get(name)
+        worker = ForeignWorker(name, self._folder / f"{name}.log", script)
+        self.processes[name] = worker
+        try:
+            await worker.launch(launch)
+            await self.process(HOST).ask("expect", guard=worker.guard_pid, name=name)
+            await worker.go(timeout_s)
+            await self._until_arrived(worker, ask, timeout_s)
+        except BaseException:
+            await worker.kill()
+            if earlier is None:
+                del self.processes[name]
+            raise
+        worker.joined()
+
+    async def _until_arrived(self, worker: ForeignWorker, ask: Ask, timeout_s: float) -> None:
+        arrival = Arrival(worker.script.types)
+        limit_s = time.monotonic() + timeout_s
+        while True:
+            snapshot, now_s = await ask(), time.monotonic()
+            if snapshot is not None and arrival.is_complete(connections_of(worker, snapshot), now_s):
+                return
+            if snapshot is not None and arrival.is_refused(snapshot.counters.get(UNAUTHENTICATED, 0), now_s):
+                raise worker.did_not_come_up("was refused by the host", NO_TOKEN)
+            if not worker.alive:
+                raise worker.did_not_come_up("ended")
+            if now_s > limit_s:
+                raise worker.did_not_come_up(worker.never_ready(arrival, timeout_s, self.address))
+            await asyncio.sleep(0.03)
 
     def _new(self, role: str, name: str) -> ChildProcess:
         process = ChildProcess(role, name, self._folder / f"{name}.log")
@@ -137,10 +192,13 @@ class Crew:
         await self.process(worker).ask("unregister", type=agent_type)
         self._registered.get(worker, {}).pop(agent_type, None)
 
-    async def restart_worker(self, name: str) -> None:
+    async def restart_worker(self, name: str, ask: Ask) -> None:
         """End a worker, if it is alive, and start it again with its agents. Raises ProcessStartError, and
         RegistrationError for an agent type that it cannot have any more: that is forgotten, the others are there."""
-        await self.process(name).stop()
+        worker = self.process(name)
+        await worker.stop()
+        if isinstance(worker, ForeignWorker):
+            return await self.start_script(name, worker.script, ask, lambda text: None)
         await self.start_worker(name)
         failures = []
         for agent_type, known in list(self._registered.get(name, {}).items()):
@@ -151,8 +209,9 @@ class Crew:
                 failures.append(f"{name} runs again, but without {agent_type!r}: {error}")
         if failures:
             raise RegistrationError("\n".join(failures))
+        return None
 
-    async def restart_host(self, snapshot: Callable[[], Awaitable[Snapshot | None]]) -> None:
+    async def restart_host(self, snapshot: Ask) -> None:
         """End the host, if it is alive, start it again at the same address, and wait until all are back.
 
         `snapshot` asks the new host what it knows (None: it cannot be asked yet). Raises ProcessStartError, and
@@ -166,11 +225,21 @@ class Crew:
             if time.monotonic() > limit_s:
                 raise LabError(f"The host runs again, but not all came back to it: {', '.join(missing)}.")
             await asyncio.sleep(0.02)
+        limit_s = time.monotonic() + FOREIGN_RETURN_S
+        while self._foreign_missing(await snapshot()):
+            if time.monotonic() > limit_s:
+                return  # it shows in the directory who came back
+            await asyncio.sleep(0.02)
+
+    def _foreign_missing(self, snapshot: Snapshot | None) -> bool:
+        running = [worker for worker in self._foreign() if worker.state == "running"]
+        return snapshot is None or not all(connections_of(worker, snapshot) for worker in running)
 
     def _missing(self, snapshot: Snapshot | None) -> list[str]:
         """Who runs, and is not yet known to the host with all agent types."""
         present = {} if snapshot is None else {worker.name: set(worker.types) for worker in snapshot.workers}
-        running = [name for name in self.workers if self.processes[name].state == "running"]
+        foreign = {worker.name for worker in self._foreign()}
+        running = [name for name in self.workers if self.processes[name].state == "running" and name not in foreign]
         return [
             name
             for name in (NOTEBOOK, *running)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 import tempfile
 import time
@@ -42,6 +43,7 @@ from .process import ChildError, ChildProcess
 from .progress import progress_line
 from .readable import readable_error
 from .registering import register
+from .scripts import checked_script
 from .shipping import AgentSpec, checked_spec, pack
 from .tables import Log, Table
 from .watching import JournalWatcher
@@ -501,7 +503,11 @@ class Lab:
         loop = self._running()
         if name == HOST:
             await loop.run(self._save_journal())
-        work = self._crew.restart_host(self._host_knows) if name == HOST else self._crew.restart_worker(name)
+        work = (
+            self._crew.restart_host(self._host_knows)
+            if name == HOST
+            else self._crew.restart_worker(name, self._host_knows)
+        )
         await loop.run(work)
 
     async def _save_journal(self) -> None:
@@ -514,11 +520,40 @@ class Lab:
         assert self._notebook is not None
         return await self._notebook.snapshot() if self._notebook.connected else None
 
-    async def add_worker(self, name: str | None = None) -> str:
-        """Start another worker; returns its name. Raises LabError for a name that is taken or illegal."""
-        taken = self._crew.processes
-        name = name or next(text for n in count(1) if (text := f"worker-{n}") not in taken)
-        await self._running().run(self._crew.start_worker(checked_worker_name(name, taken)))
+    async def add_worker(
+        self,
+        name: str | None = None,
+        *,
+        script: str | Path | None = None,
+        args: Sequence[str] | None = None,
+        types: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> str:
+        """Start another worker; returns its name.
+
+        With a `script`, it is a program of its own, in any language: a Python script (in an environment of its own
+        when it says which packages it needs, PEP 723), a JavaScript file, or anything that can be run. It finds the
+        host's address in the environment variable AGENTLAB_HOST and as its argument; other `args` may have ``{host}``
+        and ``{name}`` in them. It is ready when the host has accepted it and it advertises `types`, or, if none are
+        named, when it has said what it has. The end of its stdin means that the lab is gone.
+
+        Raises LabError for a name that is taken or illegal, and for a script that is not there or needs something that
+        is not; ProcessStartError, with the end of its log, when it does not get ready within `timeout_s` seconds.
+        """
+        loop, taken = self._running(), self._crew.processes
+        if script is None:
+            name = name or next(text for n in count(1) if (text := f"worker-{n}") not in taken)
+            await loop.run(self._crew.start_worker(checked_worker_name(name, taken)))
+            return name
+        checked = checked_script(script, args, types, environment)
+        stem = re.sub(r"[^\w.-]", "-", checked.path.stem)
+        name = name or next(text for n in count(1) if (text := stem if n == 1 else f"{stem}-{n}") not in taken)
+        checked_worker_name(name, taken)
+        say = progress_line()
+        began = time.monotonic()
+        await loop.run(self._crew.start_script(name, checked, self._host_knows, say, timeout_s))
+        say(f"Started {name} in {time.monotonic() - began:.1f} s.")
         return name
 
     async def remove_worker(self, name: str) -> None:

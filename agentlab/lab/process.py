@@ -89,6 +89,13 @@ class ChildProcess:
         arguments = [sys.executable, "-m", "agentlab.lab.child", self.role]
         if self.role != self.name:
             arguments.append(self.name)
+        await self._run(arguments, _environment())
+        self._send("configure", configuration | {"path": [folder for folder in sys.path if folder]})
+        await self._until_ready(timeout_s)
+        return self.ready
+
+    async def _run(self, arguments: list[str], environment: dict[str, str]) -> None:
+        """Start the process, and listen to it. Raises ProcessStartError."""
         try:
             with self.log_path.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
@@ -96,7 +103,7 @@ class ChildProcess:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=_environment(),
+                    env=environment,
                     limit=16 * 1024 * 1024,
                     **_own_session(),
                 )
@@ -104,7 +111,10 @@ class ChildProcess:
             self.state = "stopped"
             raise ProcessStartError(f"{self.name} cannot be started with {sys.executable}: {error}") from error
         self._tasks = [asyncio.ensure_future(self._listen()), asyncio.ensure_future(self._watch())]
-        self._send("configure", configuration | {"path": [folder for folder in sys.path if folder]})
+
+    async def _until_ready(self, timeout_s: float) -> None:
+        """Wait for the ready line. Raises ProcessStartError."""
+        assert self._process is not None
         try:
             await self._ready_or_ended(timeout_s)
         except BaseException:
@@ -117,7 +127,6 @@ class ChildProcess:
             await self.kill()
             raise ProcessStartError(f"{self.name} {why}. The end of its log ({self.log_path}):\n{self.log(30)}")
         self.state = "running"
-        return self.ready
 
     async def _ready_or_ended(self, timeout_s: float) -> None:
         ready, ended = asyncio.ensure_future(self._is_ready.wait()), asyncio.ensure_future(self._ended.wait())
