@@ -18,7 +18,7 @@ from ..wire.security import Tokens
 from ..wire.watching import Snapshot
 from .addresses import NOTEBOOK
 from .errors import LabError, RegistrationError
-from .foreign import NO_TOKEN, UNAUTHENTICATED, Arrival, ForeignWorker, connections_of
+from .foreign import NO_TOKEN, Arrival, ForeignWorker, connections_of, refused_calls
 from .process import ChildError, ChildProcess
 from .scripts import Script, prepare
 from .shipping import Parcelled
@@ -131,8 +131,9 @@ class Crew:
         try:
             await worker.launch(launch)
             await self.process(HOST).ask("expect", guard=worker.guard_pid, name=name)
+            arrival = Arrival(script.types, refused_calls(await ask()))
             await worker.go(timeout_s)
-            await self._until_arrived(worker, ask, timeout_s)
+            await self._until_arrived(worker, arrival, ask, timeout_s)
         except BaseException:
             await worker.kill()
             if earlier is None:
@@ -140,16 +141,17 @@ class Crew:
             raise
         worker.joined()
 
-    async def _until_arrived(self, worker: ForeignWorker, ask: Ask, timeout_s: float) -> None:
-        arrival = Arrival(worker.script.types)
+    async def _until_arrived(self, worker: ForeignWorker, arrival: Arrival, ask: Ask, timeout_s: float) -> None:
         limit_s = time.monotonic() + timeout_s
         while True:
+            ended = not worker.alive
             snapshot, now_s = await ask(), time.monotonic()
-            if snapshot is not None and arrival.is_complete(connections_of(worker, snapshot), now_s):
-                return
-            if snapshot is not None and arrival.is_refused(snapshot.counters.get(UNAUTHENTICATED, 0), now_s):
-                raise worker.did_not_come_up("was refused by the host", NO_TOKEN)
-            if not worker.alive:
+            if snapshot is not None:
+                if arrival.is_complete(connections_of(worker, snapshot), now_s):
+                    return
+                if arrival.is_refused(refused_calls(snapshot), now_s, ended=ended):
+                    raise worker.did_not_come_up("was refused by the host", NO_TOKEN)
+            if ended:
                 raise worker.did_not_come_up("ended")
             if now_s > limit_s:
                 raise worker.did_not_come_up(worker.never_ready(arrival, timeout_s, self.address))

@@ -166,13 +166,14 @@ class ForeignWorker(ChildProcess):
 class Arrival:
     """An arrival: when a foreign worker can be taken for ready, told from what the host knows. Pure."""
 
-    def __init__(self, wanted: Iterable[str]) -> None:
+    def __init__(self, wanted: Iterable[str], refused_calls: int) -> None:
         self._wanted = set(wanted)
+        self._refused_before = refused_calls
+        self._refused_since_s = 0.0
         self._seen: tuple[str, ...] = ()
         self._since_s = 0.0
         self.accepted = False
         """Whether the host has accepted a connection of it."""
-        self._refused: tuple[int, float] | None = None
 
     def is_complete(self, workers: list[WorkerInfo], now_s: float) -> bool:
         """Whether all is there, given its connections as the host lists them now."""
@@ -187,18 +188,21 @@ class Arrival:
             return self._wanted <= types
         return now_s - self._since_s >= (SETTLED_S if types else NOTHING_TO_SAY_S)
 
-    def is_refused(self, refused_calls: int, now_s: float) -> bool:
-        """Whether the host sends it away, given how many calls it has refused since it was started."""
-        if self._refused is None or self.accepted:
-            self._refused = refused_calls, now_s
-        before, since_s = self._refused
-        if refused_calls == before:
-            self._refused = before, now_s
-        return refused_calls > before and now_s - since_s > REFUSED_S
+    def is_refused(self, refused_calls: int, now_s: float, *, ended: bool) -> bool:
+        """Whether the host sent it away for good, given how many calls the host has refused."""
+        if self.accepted or refused_calls <= self._refused_before:
+            self._refused_since_s = now_s
+            return False
+        return ended or now_s - self._refused_since_s > REFUSED_S
 
     def missing(self) -> list[str]:
         """The wanted types that it did not advertise."""
         return sorted(self._wanted - set(self._seen))
+
+
+def refused_calls(snapshot: Snapshot | None) -> int:
+    """How many calls the host has refused because of their tokens."""
+    return 0 if snapshot is None else snapshot.counters.get(UNAUTHENTICATED, 0)
 
 
 def connections_of(worker: ForeignWorker, snapshot: Snapshot) -> list[WorkerInfo]:

@@ -20,7 +20,7 @@ WORKERS: Final = Path(__file__).parents[2] / "notebooks" / "workers"
 @pytest.fixture(scope="module")
 def running_lab() -> Iterator[Lab]:
     """One lab for all tests of a file, without tokens: AutoGen's worker cannot present one."""
-    lab = asyncio.run(Lab.start(workers=0, keepalive_s=2))
+    lab = asyncio.run(Lab.start(workers=0, keepalive_s=2, token=None))
     assert lab._notebook is not None
     lab._notebook.add_message_serializer(try_get_known_serializers_for_type(Shout))
     yield lab

@@ -192,6 +192,14 @@ class TestFailures:
             await lab.add_worker(script=script)
 
 
+async def test_a_lab_with_tokens_hands_its_workers_one_and_says_what_to_do_when_it_is_not_presented() -> None:
+    async with Lab(workers=0) as lab:
+        await lab.add_worker("known", script=PLAIN)
+        with pytest.raises(ProcessStartError, match=r"unknown .* was refused by the host.*Lab\.start\(token=None\)"):
+            await lab.add_worker("unknown", script=PLAIN, environment={"AGENTLAB_TOKEN": ""})
+        assert lab.workers == ["known"]
+
+
 class TestGuard:
     def guarded(self, what: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-S", GUARD, sys.executable, str(MISBEHAVING), what]
