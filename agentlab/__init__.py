@@ -39,6 +39,7 @@ from .core.exceptions import (
 from .core.ids import AgentId, AgentMetadata, AgentType
 from .core.interventions import DefaultInterventionHandler, DropMessage, InterventionHandler
 from .core.journal import Journal, JournalEvent
+from .core.retry import Retry
 from .core.routing import RoutedAgent, SequentialRoutedAgent, event, message_handler, rpc
 from .core.run import Run
 from .core.runtime import AgentRuntime
@@ -132,6 +133,7 @@ __all__ = [
     "QueueFullError",
     "RemoteHandlerError",
     "RequestCancelledError",
+    "Retry",
     "RoutedAgent",
     "Run",
     "RunFileError",

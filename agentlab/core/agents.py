@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, Self, final, runtime_checkable
 from .cancellation import CancellationToken
 from .contexts import AgentInstantiationContext, MessageContext, SubscriptionInstantiationContext
 from .ids import AgentId, AgentMetadata, AgentType
+from .retry import Retry
 from .runtime import RUNTIME_DEFAULT, AgentRuntime
 from .serialization import MessageSerializer
 from .subscriptions import Subscription, TypePrefixSubscription, TypeSubscription, UnboundSubscription
@@ -123,6 +124,7 @@ class BaseAgent(ABC, Agent):
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send a direct message as this agent; see `AgentRuntime.send_message`."""
         return await self._runtime.send_message(
@@ -132,6 +134,7 @@ class BaseAgent(ABC, Agent):
             cancellation_token=cancellation_token,
             message_id=message_id,
             deadline_s=deadline_s,
+            retry=retry,
         )
 
     async def publish_message(
@@ -281,6 +284,7 @@ class AgentProxy:
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send the agent a direct message; see `AgentRuntime.send_message`."""
         return await self._runtime.send_message(
@@ -290,6 +294,7 @@ class AgentProxy:
             cancellation_token=cancellation_token,
             message_id=message_id,
             deadline_s=deadline_s,
+            retry=retry,
         )
 
     async def save_state(self) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from .cancellation import CancellationToken
 from .contexts import AgentInstantiationContext, MessageContext, SubscriptionInstantiationContext
 from .exceptions import CantHandleException
 from .ids import AgentId, AgentType
+from .retry import Retry
 from .routing import AnyType, annotated_types
 from .runtime import RUNTIME_DEFAULT, AgentRuntime
 from .serialization import MessageSerializer, message_type_name, try_get_known_serializers_for_type
@@ -35,6 +36,7 @@ class ClosureContext(Protocol):
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send a direct message as the agent."""
         ...

@@ -17,6 +17,7 @@ from .topics import TopicId
 
 if TYPE_CHECKING:
     from .agents import Agent
+    from .retry import Retry
 
 T = TypeVar("T", bound="Agent")
 
@@ -43,10 +44,12 @@ class AgentRuntime(Protocol):
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send a direct message and return the reply.
 
-        `deadline_s` is how many seconds to wait for it; None means for ever. Raises one of the errors under
+        `deadline_s` is how many seconds to wait for it; None means for ever. With `retry` it is sent again when it
+        was lost. Raises one of the errors under
         `UndeliverableException`, `MessageDroppedException`, or asyncio.CancelledError when the token is cancelled.
         The standalone runtime raises the handler's own exception.
         """

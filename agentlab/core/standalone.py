@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from . import journal as j
@@ -24,6 +26,7 @@ from .handling import run_handler
 from .ids import AgentId, AgentType
 from .interventions import InterventionHandler
 from .local import LocalRuntime
+from .retry import Retry, with_retry
 from .runtime import RUNTIME_DEFAULT
 from .subscriptions import Subscription
 from .topics import TopicId
@@ -86,16 +89,34 @@ class SingleThreadedAgentRuntime(LocalRuntime):
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send a direct message and return the reply; the handler's exception is raised here.
 
-        Raises AgentNotFoundError for an unknown type, DeadlineExceededError, MessageDroppedException,
-        UndeliverableException when the runtime stops first, and asyncio.CancelledError when the token is cancelled.
+        Nothing gets lost inside a process: with `retry` the message is handled again after those exceptions that the
+        policy names, and no attempt begins while another runs. Raises AgentNotFoundError for an unknown type,
+        DeadlineExceededError, MessageDroppedException, UndeliverableException when the runtime stops first, and
+        asyncio.CancelledError when the token is cancelled.
         """
         if recipient.type not in self._catalog:
             raise agent_not_found(recipient.type, self._catalog.types)
         if deadline_s is RUNTIME_DEFAULT:
             deadline_s = self._default_deadline_s
+        if retry is not None:
+            message_id = message_id or str(uuid.uuid4())
+
+            async def ask(attempt: int, left_s: float | None) -> Any:
+                return await self.send_message(
+                    message,
+                    recipient,
+                    sender=sender,
+                    cancellation_token=cancellation_token,
+                    message_id=message_id,
+                    deadline_s=left_s,
+                )
+
+            patient = replace(retry, attempt_s=math.inf)
+            return await with_retry(patient, ask, deadline_s=deadline_s, token=cancellation_token)
         receivers_token = CancellationToken()
         context = MessageContext(sender, None, True, receivers_token, message_id or str(uuid.uuid4()))
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

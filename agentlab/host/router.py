@@ -19,7 +19,7 @@ from ..core.ids import AgentId
 from ..core.journal import Journal
 from ..core.subscriptions import Subscription
 from ..wire.faults import Rule
-from ..wire.parcels import Cancel, Event, Failure, Parcel, Report, Request, Response
+from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, Parcel, Report, Request, Response
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, Limits
 from .directory import Directory
@@ -172,7 +172,9 @@ class Router:
         message_id = request.message_id or f"{source.name}:{request.request_id}"
         sender, target_text, size = _text(request.sender), str(request.target), len(payload.data)
         copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", payload.type, size)
-        self._arrived(source, copy, request.sent_ns, request.lamport)
+        attempt = request.metadata.get(ATTEMPT, "1") if request.metadata else "1"
+        detail = f"attempt {attempt:.10}" if attempt != "1" else ""
+        self._arrived(source, copy, request.sent_ns, request.lamport, detail)
         if size > self.limits.max_message_bytes:
             return self._refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
         holder = self.directory.holder_of(request.target)
@@ -380,14 +382,14 @@ class Router:
             self._now_ns(), self._clock.tick(), detail,
         )  # fmt: skip
 
-    def _arrived(self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int) -> None:
+    def _arrived(self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int, detail: str = "") -> None:
         now = self._now_ns()
         kind, message_id, cause, sender, recipient, topic, type_, size = copy
         append, name = self.journal.append, source.name
         if sent_ns:  # a worker that does not say is drawn with the host's times alone
             append(
                 j.SENT, kind, message_id, cause, sender, recipient, topic, name, type_, size,
-                min(sent_ns, now), sent_lamport,
+                min(sent_ns, now), sent_lamport, detail,
             )  # fmt: skip
         append(
             j.ARRIVED, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size,

@@ -24,6 +24,7 @@ from ..core.cancellation import CancellationToken
 from ..core.exceptions import HostLostError
 from ..core.ids import AgentId, checked_type
 from ..core.journal import HOST
+from ..core.retry import Retry
 from ..core.run import Run
 from ..core.runtime import RUNTIME_DEFAULT
 from ..core.serialization import try_get_known_serializers_for_type
@@ -421,10 +422,12 @@ class Lab:
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send a direct message from the notebook and return the reply.
 
-        `recipient` is an AgentId, or text: ``"player/anna"``, or ``"player"`` for the key ``default``. Raises one of
+        `recipient` is an AgentId, or text: ``"player/anna"``, or ``"player"`` for the key ``default``. With `retry` it
+        is sent again when it was lost. Raises one of
         the errors under UndeliverableException; see the course's third notebook for all of them.
         """
         target = agent_id(recipient)
@@ -441,6 +444,7 @@ class Lab:
                     cancellation_token=token,
                     message_id=message_id,
                     deadline_s=deadline_s,
+                    retry=retry,
                 )
             )
         except Exception as error:

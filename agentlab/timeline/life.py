@@ -101,7 +101,7 @@ def life_of(steps: Sequence[JournalEvent], published: Sequence[JournalEvent] = (
                 event.time_ns - started,
                 took,
                 took / whole if whole else 0.0,
-                event.detail if event.what in ENDINGS else "",
+                event.detail if event.what in ENDINGS or event.what == SENT else "",
             )
         )
     endings = [event for event in own if event.what in ENDINGS and (event.detail or event.trace)]

@@ -7,11 +7,14 @@ these; `agentlab.wire.codec` and `agentlab.wire.frames` turn them into bytes and
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..core.exceptions import BY_NAME, MessageDroppedException, RemoteHandlerError, UndeliverableException
 from ..core.ids import AgentId
 from ..core.topics import TopicId
+
+ATTEMPT: Final = "agentlab-attempt"
+"""The metadata of a request that may be sent again under the same message id: the number of the attempt, from 1."""
 
 
 class WireError(ValueError):

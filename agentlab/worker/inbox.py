@@ -25,8 +25,9 @@ from ..core.ids import AgentId
 from ..core.interventions import Interventions
 from ..core.serialization import SerializationRegistry
 from ..core.subscriptions import SubscriptionTable
-from ..wire.parcels import NOTHING, Cancel, Event, Failure, Payload, Report, Request, Response
+from ..wire.parcels import ATTEMPT, NOTHING, Cancel, Event, Failure, Payload, Report, Request, Response
 from .connection import HostConnection
+from .remembering import Call, Memory, Run
 
 logger = logging.getLogger("agentlab.worker")
 
@@ -40,6 +41,11 @@ class _Copy(NamedTuple):
 
     delivery_id: int
     stream: int
+
+
+class _Attempt(NamedTuple):
+    request: Request
+    copy: _Copy
 
 
 class Inbox:
@@ -63,14 +69,26 @@ class Inbox:
         self._connection = connection
         self._lamport = lamport
         self._tokens: dict[str, CancellationToken] = {}
+        self._memory: Memory[_Attempt] = Memory()
+        self._runs: dict[str, Run[_Attempt]] = {}
+        """By session id: the run that an attempt waits for."""
         self._stream = 0
         """Counts the connections."""
+        self.stopping = False
+        """Whether the worker stops, and cancels the handlers that still run."""
 
     def request(self, request: Request) -> None:
         """A direct message came."""
         copy = self._received(request.delivery_id, request.lamport)
+        if request.metadata and ATTEMPT in request.metadata:
+            self._attempt(_Attempt(request, copy))
+            return
         token = CancellationToken()
         self._tokens[request.request_id] = token
+        self._handle(request, copy, token)
+
+    def _handle(self, request: Request, copy: _Copy, token: CancellationToken, call: Call | None = None) -> None:
+        """Handle a request, and reply. A `call` is one that may come again."""
         context = MessageContext(request.sender, None, True, token, request.message_id or request.request_id)
 
         async def handle(agent: Agent) -> None:
@@ -85,7 +103,7 @@ class Inbox:
                 step = "serializing the reply"
                 payload = self._write(value)
             except BaseException as error:
-                self._fail(request, copy, error, step)
+                self._fail(request, copy, error, step, call)
                 if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
                     raise
                 return
@@ -93,14 +111,58 @@ class Inbox:
             too_large = self._connection.too_large(payload)
             if too_large:
                 failure = Failure("PayloadTooLargeError", f"The reply of {request.target} was not sent. {too_large}")
-                self._reply(Response(request.request_id, failure=failure), copy)
+                self._answer(request, copy, NOTHING, failure, call)
             else:
-                self._reply(Response(request.request_id, payload), copy)
+                self._answer(request, copy, payload, None, call)
 
         def no_agent(error: BaseException) -> None:
-            self._fail(request, copy, error, f"making the agent {request.target}")
+            self._fail(request, copy, error, f"making the agent {request.target}", call)
 
         self._deliveries.deliver(request.target, handle, no_agent)
+
+    # Direct messages that may come again
+
+    def _attempt(self, attempt: _Attempt) -> None:
+        """An attempt of a call came: the first one is handled, and all get its reply."""
+        request = attempt.request
+        call = Call("" if request.sender is None else str(request.sender), str(request.target), request.message_id)
+        reply = self._memory.reply(call)
+        if reply is not None:
+            self._repeat(attempt, reply, None)
+            return
+        run = self._memory.running(call)
+        if run is not None:
+            run.later.append(attempt)
+        else:
+            run = self._memory.begin(call)
+            self._handle(request, attempt.copy, run.token, call)
+        run.interested.add(request.request_id)
+        self._runs[request.request_id] = run
+
+    def _ended(self, call: Call, payload: Payload, failure: Failure | None, cancelled: bool) -> None:
+        """The run of a call ended: tell the attempts that came meanwhile."""
+        run = self._memory.running(call)
+        later = [] if run is None else [attempt for attempt in run.later if attempt.copy.stream == self._stream]
+        if failure is None:
+            self._memory.keep(call, payload)
+        else:
+            self._memory.forget(call)
+            if later and cancelled:
+                # Who gave it up was an earlier attempt; somebody still waits.
+                self._attempt(later.pop(0))
+                for attempt in later:
+                    self._attempt(attempt)
+                return
+        for attempt in later:
+            self._repeat(attempt, payload, failure)
+
+    def _repeat(self, attempt: _Attempt, payload: Payload, failure: Failure | None) -> None:
+        """Answer an attempt with what an earlier one came to."""
+        number = attempt.request.metadata.get(ATTEMPT, "")
+        self._report(attempt.copy, j.DROPPED, f"attempt {number:.10}: handled once, and answered with that reply")
+        self._reply(Response(attempt.request.request_id, payload, failure), attempt.copy)
+
+    # Published messages
 
     def event(self, event: Event) -> None:
         """A published message came."""
@@ -140,6 +202,12 @@ class Inbox:
         token = self._tokens.get(cancel.request_id)
         if token is not None:
             _cancel(token)
+        run = self._runs.pop(cancel.request_id, None)
+        if run is not None:
+            run.interested.discard(cancel.request_id)
+            run.later = [attempt for attempt in run.later if attempt.request.request_id != cancel.request_id]
+            if not run.interested:
+                _cancel(run.token)
 
     def cancel_all(self) -> None:
         """The connection was lost: no reply, and no report, of what came over it can be delivered any more."""
@@ -147,6 +215,10 @@ class Inbox:
         tokens, self._tokens = self._tokens, {}
         for token in tokens.values():
             _cancel(token)
+        # What may come again is not cancelled: the next attempt asks for its reply.
+        for run in self._runs.values():
+            run.interested.clear()
+        self._runs.clear()
 
     def read(self, agent: AgentId | None, payload: Payload) -> Any:
         """A message for an agent, of the class that the agent's own code knows; see `Catalog.messages_of`.
@@ -165,25 +237,42 @@ class Inbox:
         serializer = self._serializers.serializer_for(value)
         return Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(value))
 
-    def _fail(self, request: Request, copy: _Copy, error: BaseException, step: str) -> None:
+    def _fail(self, request: Request, copy: _Copy, error: BaseException, step: str, call: Call | None) -> None:
         detail, trace = one_line(error), own_trace(error)
         self._report(copy, j.FAILED, detail, trace)
         if step == _INTERVENING and isinstance(error, MessageDroppedException):
-            self._reply(Response(request.request_id, failure=Failure(type(error).__name__, str(error))), copy)
+            self._answer(request, copy, NOTHING, Failure(type(error).__name__, str(error)), call)
             return
         if isinstance(error, UndeliverableException):
             # An error of another call, inside the handler: to this sender it is the handler that failed.
             step = f"{step} (a message that the handler itself had sent was not answered)"
         text = f"{request.target} failed while {step}: {detail}"
         logger.info("%s", text, exc_info=error)
-        self._reply(
-            Response(request.request_id, failure=Failure("RemoteHandlerError", text, type(error).__name__, trace)), copy
-        )
+        failure = Failure("RemoteHandlerError", text, type(error).__name__, trace)
+        if self.stopping and isinstance(error, asyncio.CancelledError):
+            # It is the worker that did not answer; the handler might have.
+            text = f"The worker {self._connection.name} stopped before {request.target} answered."
+            failure = Failure("WorkerLostError", text)
+        self._answer(request, copy, NOTHING, failure, call, isinstance(error, asyncio.CancelledError))
+
+    def _answer(
+        self,
+        request: Request,
+        copy: _Copy,
+        payload: Payload,
+        failure: Failure | None,
+        call: Call | None,
+        cancelled: bool = False,
+    ) -> None:
+        self._reply(Response(request.request_id, payload, failure), copy)
+        if call is not None:
+            self._ended(call, payload, failure, cancelled)
 
     def _reply(self, response: Response, copy: _Copy) -> None:
         if copy.stream != self._stream:
             return  # its session is gone with the connection; the next host may have another under the same id
         self._tokens.pop(response.request_id, None)
+        self._runs.pop(response.request_id, None)
         response.sent_ns = self._connection.clock.now_ns()
         response.lamport = self._lamport.tick()
         self._connection.outbox.reply(response)

@@ -25,6 +25,7 @@ from ..core.exceptions import DeadlineExceededError, HostLostError, NotAccessibl
 from ..core.ids import AgentId, AgentMetadata, AgentType
 from ..core.interventions import InterventionHandler
 from ..core.local import LocalRuntime
+from ..core.retry import Retry, with_retry
 from ..core.runtime import RUNTIME_DEFAULT
 from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
 from ..core.signals import wait_for_signal
@@ -33,7 +34,7 @@ from ..core.topics import TopicId
 from ..wire import calls, watching
 from ..wire.channel import checked_address
 from ..wire.control import Answer, Describe, LoadState, Question, SaveState
-from ..wire.parcels import Event, Frame, Payload, Request, Response
+from ..wire.parcels import ATTEMPT, Event, Frame, Payload, Request, Response
 from ..wire.security import Credentials
 from ..wire.tls import Tls
 from .calls import PendingCalls
@@ -144,6 +145,7 @@ class WorkerRuntime(LocalRuntime):
         if self._running:
             raise RuntimeError("The worker is already started.")
         self._running = True
+        self._inbox.stopping = False
         self._connection.start()
         try:
             await self._connection.wait_joined(self._connect_timeout_s)
@@ -164,6 +166,7 @@ class WorkerRuntime(LocalRuntime):
         tasks = self._deliveries.tasks - {asyncio.current_task()}
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
+        self._inbox.stopping = True
         await self._deliveries.cancel_all()
         await self._connection.stop()
         await self._deliveries.cancel_all()  # of what still came in while we said goodbye
@@ -237,10 +240,12 @@ class WorkerRuntime(LocalRuntime):
         cancellation_token: CancellationToken | None = None,
         message_id: str | None = None,
         deadline_s: float | None = RUNTIME_DEFAULT,
+        retry: Retry | None = None,
     ) -> Any:
         """Send a direct message and return the reply.
 
-        Raises one of the errors under UndeliverableException; MessageDroppedException; asyncio.CancelledError when the
+        With `retry` it is sent again when it was lost; see `Retry`. Raises one of the errors under
+        UndeliverableException; MessageDroppedException; asyncio.CancelledError when the
         token is cancelled; ValueError for what is no message; RuntimeError when the worker is not started.
         """
         self._require_started()
@@ -248,10 +253,33 @@ class WorkerRuntime(LocalRuntime):
             deadline_s = self._default_deadline_s
         message_id = message_id or uuid.uuid4().hex
         if self._interventions:
-            token = cancellation_token or CancellationToken()
-            context = MessageContext(sender, None, True, token, message_id)
+            context = MessageContext(sender, None, True, cancellation_token or CancellationToken(), message_id)
             message = await self._interventions.on_send(message, context, recipient)
         payload = self._payload(message)
+        token = cancellation_token
+        if retry is None:
+            reply = await self._ask(recipient, payload, sender, message_id, token, deadline_s, deadline_s)
+        else:
+
+            async def ask(attempt: int, left_s: float | None) -> Payload:
+                return await self._ask(recipient, payload, sender, message_id, token, deadline_s, left_s, attempt)
+
+            reply = await with_retry(retry, ask, deadline_s=deadline_s, token=token, goes_on=lambda: self._running)
+        return self._inbox.read(sender, reply) if reply.type else None
+
+    async def _ask(
+        self,
+        recipient: AgentId,
+        payload: Payload,
+        sender: AgentId | None,
+        message_id: str,
+        cancellation_token: CancellationToken | None,
+        deadline_s: float | None,
+        left_s: float | None,
+        attempt: int = 0,
+    ) -> Payload:
+        """Send a request once, and return what was replied. `left_s` is what is left of the deadline; `attempt` counts
+        from 1 where there may be several."""
         request_id, reply = self._pending.open(recipient)
         request = Request(
             request_id,
@@ -262,13 +290,14 @@ class WorkerRuntime(LocalRuntime):
             MessageHandlerContext.message_id(),
             self._connection.clock.now_ns(),
             self._clock.tick(),
-            math.inf if deadline_s is None else deadline_s,
+            math.inf if left_s is None else left_s,
+            metadata={ATTEMPT: str(attempt)} if attempt else {},
         )
         if cancellation_token is not None:
             cancellation_token.link_future(reply)
         reason = "cancelled by the sender"
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(left_s):
                 await self._connection.outbox.send(request)
                 response = await reply
         except TimeoutError:
@@ -283,9 +312,7 @@ class WorkerRuntime(LocalRuntime):
                 self._connection.outbox.forget(request_id, reason)
         if response.failure is not None:
             raise response.failure.exception()
-        if not response.payload.type:
-            return None
-        return self._inbox.read(sender, response.payload)
+        return response.payload
 
     async def publish_message(
         self,
