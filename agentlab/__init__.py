@@ -9,7 +9,12 @@ imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+# gRPC reads it when it is loaded. Its own lines about each failed handshake go past `logging`: whoever can reach a host
+# could fill its log with them.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from .core.agents import Agent, AgentProxy, BaseAgent
 from .core.cancellation import CancellationToken

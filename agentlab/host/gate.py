@@ -1,4 +1,4 @@
-"""The host's gate: which call needs which token.
+"""The host's gate: which call needs which token, and where a host may listen.
 
 Every call passes it before anything else happens, those of other services on the same port too. What is not listed
 here needs the owner's token, so that a call that is added is closed until somebody decides otherwise.
@@ -15,6 +15,7 @@ import grpc.aio
 
 from ..wire.calls import AGENT_RPC, LINK
 from ..wire.security import Tokens, presented_token
+from ..wire.tls import Tls, is_loopback
 
 logger = logging.getLogger("agentlab.host")
 
@@ -77,3 +78,15 @@ class Gate(grpc.aio.ServerInterceptor):
 
         # A stream both ways fits every call: nothing is read of one that may not pass.
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def check_exposure(address: str, tokens: Tokens | None, tls: Tls | None) -> None:
+    """Raises ValueError when others than this machine's users could reach the host, and it is not made for that."""
+    if is_loopback(address) or (tokens is not None and tls is not None):
+        return
+    missing = " and ".join(text for text, there in (("tokens", tokens), ("TLS", tls)) if there is None)
+    raise ValueError(
+        f"On {address} the host can be reached from other machines, and it has no {missing}: whoever reaches it could "
+        "join, send, or listen to what is said. `agentlab token` and `agentlab certs` make what it needs. If the "
+        "network is yours alone, say so: --insecure, or insecure=True."
+    )

@@ -19,9 +19,9 @@ from ..core.journal import Journal
 from ..core.signals import wait_for_signal
 from ..wire.channel import RECEIVE_BYTES, checked_address, keepalive_options, machine_name
 from ..wire.security import Tokens
-from ..wire.tls import Tls, is_loopback
+from ..wire.tls import Tls
 from .connection import Limits
-from .gate import Gate
+from .gate import Gate, check_exposure
 from .router import Router
 from .streams import Streams, WhoIs
 
@@ -59,7 +59,7 @@ class HostService:
     ) -> None:
         self._wanted = checked_address(address, any_port=True)
         if not insecure:
-            _check_exposure(address, tokens, tls)
+            check_exposure(address, tokens, tls)
         self._tokens = tokens
         self._tls_credentials = None if tls is None else tls.server_credentials()
         self._address = address
@@ -173,15 +173,3 @@ class HostService:
     def __repr__(self) -> str:
         state = f"listening on {self._address}" if self._server is not None else "stopped"
         return f"<HostService {state}, {len(self._router.connections)} workers>"
-
-
-def _check_exposure(address: str, tokens: Tokens | None, tls: Tls | None) -> None:
-    """Raises ValueError when others than this machine's users could reach the host, and it is not made for that."""
-    if is_loopback(address) or (tokens is not None and tls is not None):
-        return
-    missing = " and ".join(text for text, there in (("tokens", tokens), ("TLS", tls)) if there is None)
-    raise ValueError(
-        f"On {address} the host can be reached from other machines, and it has no {missing}: whoever reaches it could "
-        "join, send, or listen to what is said. `agentlab token` and `agentlab certs` make what it needs. If the "
-        "network is yours alone, say so: --insecure, or insecure=True."
-    )

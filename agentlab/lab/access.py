@@ -1,15 +1,25 @@
-"""What the command line knows of tokens: where a process takes its own from, and how one is made.
+"""What a process presents to a host: where it takes that from, and how it is handed to one that no lab steers.
 
-Never from the arguments, which every user of the machine can read.
+Files, or the environment; never the arguments, which every user of the machine can read.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ..wire.security import TOKEN_VARIABLE, Tokens, checked_token, random_token, read_token
+from ..wire.tls import Tls
 from .errors import LabError
+
+if TYPE_CHECKING:
+    from .certs import Certificates
+
+HOST_VARIABLE: Final = "AGENTLAB_HOST"
+"""The environment variable that tells a worker which a lab started where the host is."""
+TLS_VARIABLES: Final = {"ca": "AGENTLAB_TLS_CA", "cert": "AGENTLAB_TLS_CERT", "key": "AGENTLAB_TLS_KEY"}
+"""The environment variables that name the files of a process's certificate."""
 
 
 def given_token(file: Path | None) -> str | None:
@@ -28,6 +38,24 @@ def given_tokens(workers: Path | None, owner: Path | None) -> Tokens | None:
     if owner is not None:
         raise ValueError("The owner's token needs the workers' beside it: --token-file FILE.")
     return None
+
+
+def given_tls(cert: Path | None, key: Path | None, ca: Path | None) -> Tls | None:
+    """What the files say; None without any. Raises ValueError."""
+    return Tls.read(cert=cert, key=key, ca=ca) if cert or key or ca else None
+
+
+def joining_environment(
+    address: str, tokens: Tokens | None, certificates: Certificates | None, folder: Path
+) -> dict[str, str]:
+    """The environment variables with which any program can join a lab's host; files that they name go into `folder`."""
+    environment = {HOST_VARIABLE: address}
+    if tokens is not None:
+        environment[TOKEN_VARIABLE] = tokens.worker
+    if certificates is not None:
+        files = certificates.write_worker(folder)
+        environment |= {TLS_VARIABLES[name]: str(path) for name, path in files.items()}
+    return environment
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -29,6 +29,7 @@ async def run_host(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
     host = HostService(
         configuration["address"],
         tokens=configuration["tokens"],
+        tls=configuration["tls"],
         keepalive_s=configuration["keepalive_s"],
         default_deadline_s=configuration["deadline_s"],
         journal_capacity=configuration["journal_capacity"],
@@ -55,6 +56,7 @@ async def run_worker(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
         configuration["address"],
         name=configuration["name"],
         token=configuration["token"],
+        tls=configuration["tls"],
         keepalive_s=configuration["keepalive_s"],
         default_deadline_s=configuration["deadline_s"],
         connect_timeout_s=configuration["connect_timeout_s"],

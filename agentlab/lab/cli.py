@@ -81,6 +81,11 @@ _DEADLINE = "Seconds after which a request ends whose sender set no deadline."
 _AGENT = "An agent to register, as TYPE=module:Class. Can be given several times."
 _TOKEN = "A file with the workers' token. Without it, the environment's AGENTLAB_TOKEN is taken."
 _OWNER_TOKEN = "A file with the owner's token, for whoever watches and steers. Without it, nobody can."
+_HOST_CERT = "The host's certificate (PEM). With it, connections are encrypted."
+_HOST_CA = "An authority's certificate: then only workers join that show a certificate of its."
+_WORKER_CA = "The certificate of the authority that vouches for the host. With it, the connection is encrypted."
+_WORKER_CERT = "The worker's own certificate, where the host asks for one."
+_KEY = "The certificate's key."
 _INSECURE = "Listen beyond this machine without a token or TLS, on a network that is yours alone."
 _OUTPUT = (
     "The picture: .svg, .png or .pdf; or .json (Perfetto), .log (ShiViz), .md or .mmd (Mermaid), .csv. "
@@ -98,6 +103,9 @@ def host(
     deadline_s: Annotated[float, typer.Option(help=_DEADLINE)] = 60.0,
     token_file: Annotated[Path | None, typer.Option(help=_TOKEN)] = None,
     owner_token_file: Annotated[Path | None, typer.Option(help=_OWNER_TOKEN)] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help=_HOST_CERT)] = None,
+    tls_key: Annotated[Path | None, typer.Option(help=_KEY)] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help=_HOST_CA)] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help=_INSECURE)] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say who comes and goes.")] = False,
 ) -> None:
@@ -107,17 +115,22 @@ def host(
     it first, then workers with `agentlab worker --host ADDRESS`. Ctrl-C ends it.
 
     With a token, only who knows it may join: `agentlab token class.token` makes one. Beyond this machine (`--address
-    0.0.0.0:50051`) the host listens only with a token and TLS.
+    0.0.0.0:50051`) the host listens only with a token and TLS: `agentlab certs` makes certificates.
     """
     from ..host.service import HostService
-    from .access import given_tokens
+    from .access import given_tls, given_tokens
 
     _log(verbose)
 
     async def run() -> None:
         tokens = given_tokens(token_file, owner_token_file)
         service = HostService(
-            address, keepalive_s=keepalive_s, default_deadline_s=deadline_s, tokens=tokens, insecure=insecure
+            address,
+            keepalive_s=keepalive_s,
+            default_deadline_s=deadline_s,
+            tokens=tokens,
+            tls=given_tls(tls_cert, tls_key, tls_ca),
+            insecure=insecure,
         )
         service.start()
         how = f"agentlab worker --host {service.address}" + (" --token-file FILE" if tokens is not None else "")
@@ -138,6 +151,9 @@ def worker(
     agent: Annotated[list[str] | None, typer.Option(help=_AGENT)] = None,
     name: Annotated[str | None, typer.Option(help="The worker's name, as it stands on the timeline.")] = None,
     token_file: Annotated[Path | None, typer.Option(help=_TOKEN)] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help=_WORKER_CA, envvar="AGENTLAB_TLS_CA")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help=_WORKER_CERT, envvar="AGENTLAB_TLS_CERT")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help=_KEY, envvar="AGENTLAB_TLS_KEY")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what goes on.")] = False,
 ) -> None:
     """Run a worker: a process that holds agents and runs their handlers.
@@ -147,14 +163,15 @@ def worker(
     Ctrl-C ends it.
     """
     from ..worker.runtime import WorkerRuntime
-    from .access import given_token
+    from .access import given_tls, given_token
 
     _log(verbose)
     sys.path.insert(0, os.getcwd())
     classes = [_agent_class(text) for text in agent or ()]
 
     async def run() -> None:
-        runtime = WorkerRuntime(host, name=name, connect_timeout_s=None, token=given_token(token_file))
+        token, tls = given_token(token_file), given_tls(tls_cert, tls_key, tls_ca)
+        runtime = WorkerRuntime(host, name=name, connect_timeout_s=None, token=token, tls=tls)
         await runtime.start()
         for agent_type, cls in classes:
             await cls.register(runtime, agent_type, cls)
@@ -189,6 +206,37 @@ def token(
     except LabError as error:
         raise _fail(str(error)) from None
     typer.echo(f"Wrote {file}. Hand it to those who may join, in a way that others cannot read.")
+
+
+@app.command()
+def certs(
+    folder: Annotated[Path, typer.Argument(help="Where they go.")] = Path("certs"),
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="A name or address of the host, beside this machine's own.")
+    ] = None,
+    workers: Annotated[
+        list[str] | None, typer.Option("--worker", help="Whom to make a certificate for. Without one: worker.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How long they hold.")] = 365,
+) -> None:
+    """Make certificates for a class: a small authority, the host's certificate, and the workers'.
+
+    The host takes `host.pem`, `host.key` and `ca.pem`; a worker `ca.pem`, `worker.pem` and `worker.key`. Keep `ca.key`
+    to yourself: who has it can vouch for anybody. Run again with `--worker NAME`, it adds one to the same authority.
+    """
+    from .certs import write_certificates
+
+    try:
+        written = write_certificates(folder, names or [], workers or ["worker"], days)
+    except LabError as error:
+        raise _fail(str(error)) from None
+    typer.echo("\n".join(f"Wrote {path}" for path in written) or f"Nothing to do: {folder} has them all.")
+    typer.echo(
+        f"agentlab host --address 0.0.0.0:50051 --token-file class.token --tls-cert {folder}/host.pem "
+        f"--tls-key {folder}/host.key --tls-ca {folder}/ca.pem\n"
+        f"agentlab worker --host ADDRESS:50051 --token-file class.token --tls-ca {folder}/ca.pem "
+        f"--tls-cert {folder}/worker.pem --tls-key {folder}/worker.key"
+    )
 
 
 def _agent_class(text: str) -> tuple[str, Any]:

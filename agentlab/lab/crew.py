@@ -10,10 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..core.journal import HOST
 from ..host.connection import Limits
+from ..wire.channel import reachable_address
 from ..wire.security import Tokens
 from ..wire.watching import Snapshot
 from .addresses import NOTEBOOK
@@ -22,6 +23,9 @@ from .foreign import NO_TOKEN, Arrival, ForeignWorker, connections_of, refused_c
 from .process import ChildError, ChildProcess
 from .scripts import Script, prepare
 from .shipping import Parcelled
+
+if TYPE_CHECKING:
+    from .certs import Certificates
 
 Ask = Callable[[], Awaitable[Snapshot | None]]
 """Asks the host what it knows; None when it cannot be asked yet."""
@@ -41,6 +45,8 @@ class CrewOptions:
     start_timeout_s: float = 60.0
     log_level: str = "WARNING"
     tokens: Tokens | None = field(default_factory=Tokens)
+    certificates: Certificates | None = None
+    address: str = "127.0.0.1:0"
 
 
 class Registered(NamedTuple):
@@ -67,7 +73,11 @@ class Crew:
 
     @property
     def address(self) -> str:
-        """Where the host listens. Raises LabError when there is none."""
+        """Where this machine's processes reach the host. Raises LabError when there is none."""
+        return reachable_address(self._listens_on)
+
+    @property
+    def _listens_on(self) -> str:
         host = self.processes.get(HOST)
         if host is None or not host.ready:
             raise LabError("There is no host.")
@@ -82,13 +92,14 @@ class Crew:
         return process
 
     async def start_host(self, address: str) -> None:
-        """Start the host at ``127.0.0.1:port``. Raises ProcessStartError."""
+        """Start the host at ``host:port``. Raises ProcessStartError."""
         options = self._options
         more = {
             "journal_capacity": options.journal_capacity,
             "limits": asdict(options.limits),
             "tokens": options.tokens,
             "expected": {worker.guard_pid: worker.name for worker in self._foreign() if worker.alive},
+            "tls": options.certificates and options.certificates.host,
         }
         await self._new("host", HOST).start(self._configuration(address) | more, options.start_timeout_s)
 
@@ -96,7 +107,12 @@ class Crew:
         """Start a worker; one that does not come up is forgotten. Raises ProcessStartError."""
         options = self._options
         # Over the pipe, and not among the arguments, which every user of the machine can read.
-        more = {"name": name, "connect_timeout_s": options.start_timeout_s, "token": self._worker_token}
+        more = {
+            "name": name,
+            "connect_timeout_s": options.start_timeout_s,
+            "token": self._worker_token,
+            "tls": options.certificates and options.certificates.worker,
+        }
         earlier = self.processes.get(name)
         worker = self._new("worker", name)
         try:
@@ -219,7 +235,7 @@ class Crew:
         `snapshot` asks the new host what it knows (None: it cannot be asked yet). Raises ProcessStartError, and
         LabError when a worker that runs does not come back in time.
         """
-        address = self.address
+        address = self._listens_on
         await self.process(HOST).stop()
         await self.start_host(address)
         limit_s = time.monotonic() + self._options.start_timeout_s

@@ -30,6 +30,7 @@ from ..core.runtime import RUNTIME_DEFAULT
 from ..core.serialization import try_get_known_serializers_for_type
 from ..core.topics import TopicId
 from ..host.connection import Limits
+from ..host.gate import check_exposure
 from ..wire import watching
 from ..wire.security import Credentials, Tokens
 from ..worker.runtime import WorkerRuntime
@@ -53,6 +54,15 @@ if TYPE_CHECKING:
     from ..panels.dashboard import Dashboard
     from ..timeline.picture import Picture
     from ..timeline.shapes import LaneKind
+    from .certs import Certificates
+
+
+def _certificates(tls: bool | str | Path) -> Certificates | None:
+    if tls is False:
+        return None
+    from .certs import Certificates  # what makes certificates is loaded when there are some
+
+    return Certificates.make() if tls is True else Certificates.read(tls)
 
 
 EVENTS_PERIOD_S: Final = 0.05
@@ -73,6 +83,10 @@ class Lab:
     hands them to its processes; `tokens` has them for a worker that you start yourself. ``token=None`` makes none: then
     every program on this machine may join and listen, other users' too. AutoGen's own workers, which cannot present a
     token, need that.
+
+    With ``tls=True``, or the folder that ``agentlab certs`` wrote, connections are encrypted, and both sides must show
+    a certificate. `address` is where the host listens; where other machines can reach it, it needs a token and TLS.
+    Raises ValueError for an address that it must not listen on, and for certificates that cannot be read.
     """
 
     def __init__(
@@ -86,6 +100,8 @@ class Lab:
         start_timeout_s: float = 60.0,
         log_level: str = "WARNING",
         token: Tokens | Literal["random"] | None = "random",
+        tls: bool | str | Path = False,
+        address: str = "127.0.0.1:0",
     ) -> None:
         wanted = [f"worker-{n}" for n in range(1, workers + 1)] if isinstance(workers, int) else list(workers)
         self._names: list[str] = []
@@ -95,10 +111,17 @@ class Lab:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.tokens = Tokens() if token == "random" else token
         """What whoever calls the host must present; None when it asks for nothing."""
+        self.certificates = _certificates(tls)
+        """The host's certificate, and the one for its workers; None without TLS."""
+        check_exposure(address, self.tokens, None if self.certificates is None else self.certificates.host)
         self._options = CrewOptions(
-            deadline_s, keepalive_s, journal_capacity, limits or Limits(), start_timeout_s, log_level, self.tokens
+            deadline_s, keepalive_s, journal_capacity, limits or Limits(), start_timeout_s, log_level, self.tokens,
+            self.certificates, address,
+        )  # fmt: skip
+        self._credentials = Credentials(
+            None if self.tokens is None else self.tokens.owner,
+            None if self.certificates is None else self.certificates.worker,
         )
-        self._credentials = Credentials(None if self.tokens is None else self.tokens.owner)
         self._crew = Crew(self._folder, self._options)
         self._loop: LoopThread | None = None
         self._notebook: WorkerRuntime | None = None
@@ -152,7 +175,7 @@ class Lab:
         began = time.monotonic()
         self._started_at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         say("Starting the host …")
-        await self._crew.start_host("127.0.0.1:0")
+        await self._crew.start_host(self._options.address)
         options = self._options
         self._watcher = JournalWatcher(self.address, 5 * options.journal_capacity, self._credentials)
         self._watcher.start()
@@ -160,6 +183,7 @@ class Lab:
             self.address,
             name=NOTEBOOK,
             token=self._credentials.token,
+            tls=self._credentials.tls,
             default_deadline_s=options.deadline_s,
             keepalive_s=options.keepalive_s,
             connect_timeout_s=options.start_timeout_s,

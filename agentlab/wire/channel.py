@@ -40,6 +40,13 @@ def checked_address(address: str, *, any_port: bool = False) -> str:
     return address
 
 
+def reachable_address(address: str) -> str:
+    """How this machine's own processes reach a host that listens on ``host:port``, which may mean everywhere."""
+    host, _, port = address.rpartition(":")
+    here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+    return f"{here}:{port}"
+
+
 @cache
 def machine_name() -> str:
     """Names the running machine: two processes with the same name read the same clock."""

@@ -6,6 +6,7 @@ Certificates and keys are PEM, as every tool reads and writes them; `agentlab.la
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,3 +91,20 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def described(details: str) -> str:
+    """gRPC's words for a connection that did not come about, in ours where TLS is the reason; else as they are."""
+    if found := re.search(r"CERTIFICATE_VERIFY_FAILED: ([\w ]+)", details):
+        reason = found[1].strip().replace("unable to get local issuer certificate", "another authority vouches for it")
+        return f"the host's certificate is not accepted: {reason}"
+    if "Hostname Verification Check failed" in details or "not a valid SAN" in details:
+        return "the host's certificate is good, but for other names and addresses than this one"
+    if "WRONG_VERSION_NUMBER" in details:
+        return "the host does not speak TLS, and this worker does"
+    if "Socket closed" in details or "Connection reset by peer" in details:
+        return (
+            "the connection was closed before it began: perhaps the host asks for TLS, or for a certificate, and this "
+            "worker has none that it takes"
+        )
+    return details

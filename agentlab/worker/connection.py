@@ -21,7 +21,7 @@ import grpc.aio
 from ..core.exceptions import HostLostError, UnauthenticatedError
 from ..core.ids import AgentId
 from ..version import __version__
-from ..wire import calls
+from ..wire import calls, tls
 from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, keepalive_options, machine_name
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
@@ -442,6 +442,8 @@ async def _raise_status(call: Any) -> None:
 def _described(status: grpc.StatusCode, details: str) -> str:
     if "Connection refused" in details:
         return "nobody listens there (connection refused)"
+    if "failed to connect" in details:
+        return tls.described(details)
     return details or status.name.lower().replace("_", " ")
 
 
