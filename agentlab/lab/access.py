@@ -21,6 +21,9 @@ HOST_VARIABLE: Final = "AGENTLAB_HOST"
 TLS_VARIABLES: Final = {"ca": "AGENTLAB_TLS_CA", "cert": "AGENTLAB_TLS_CERT", "key": "AGENTLAB_TLS_KEY"}
 """The environment variables that name the files of a process's certificate."""
 
+JOINING_VARIABLES: Final = frozenset({HOST_VARIABLE, TOKEN_VARIABLE, *TLS_VARIABLES.values()})
+"""All by which a program finds a host and may join it."""
+
 
 def given_token(file: Path | None) -> str | None:
     """The workers' token: from the file, else from the environment, else none. Raises ValueError, OSError."""

@@ -17,6 +17,7 @@ from ..host.connection import Limits
 from ..wire.channel import reachable_address
 from ..wire.security import Tokens
 from ..wire.watching import Snapshot
+from .access import joining_environment
 from .addresses import NOTEBOOK
 from .errors import LabError, RegistrationError
 from .foreign import NO_TOKEN, Arrival, ForeignWorker, connections_of, refused_calls
@@ -128,6 +129,10 @@ class Crew:
     def _worker_token(self) -> str | None:
         return None if self._options.tokens is None else self._options.tokens.worker
 
+    def _joining(self) -> dict[str, str]:
+        options = self._options
+        return joining_environment(self.address, options.tokens, options.certificates, self._folder / "certs")
+
     def _foreign(self) -> list[ForeignWorker]:
         return [process for process in self.processes.values() if isinstance(process, ForeignWorker)]
 
@@ -139,7 +144,7 @@ class Crew:
         Raises ProcessStartError, and LabError when a program that it needs is not there.
         """
         timeout_s = self._options.start_timeout_s if timeout_s is None else timeout_s
-        launch = await prepare(script, name, self.address, self._worker_token, say)
+        launch = await prepare(script, name, self._joining(), say)
         say(f"Starting {name} …")
         earlier = self.processes.get(name)
         worker = ForeignWorker(name, self._folder / f"{name}.log", script)

@@ -17,11 +17,12 @@ import shutil
 import subprocess
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from .access import HOST_VARIABLE, JOINING_VARIABLES
 from .errors import LabError, ProcessStartError
 
 NODE_VERSION: Final = 18
@@ -77,16 +78,14 @@ def checked_script(
     )
 
 
-async def prepare(script: Script, name: str, address: str, token: str | None, say: Callable[[str], None]) -> Launch:
-    """Install what the script needs, and return how to start it. `say` is told what takes long.
+async def prepare(script: Script, name: str, joining: Mapping[str, str], say: Callable[[str], None]) -> Launch:
+    """Install what the script needs, and return how to start it, with the environment variables of `joining`, by which
+    it finds the host and may join it. `say` is told what takes long.
 
     Raises LabError when a program that it needs is not there, ProcessStartError when its packages cannot be installed.
     """
-    environment = {**os.environ, "AGENTLAB_HOST": address, "AGENTLAB_NAME": name, "PYTHONUNBUFFERED": "1"}
-    environment.pop("AGENTLAB_TOKEN", None)
-    if token:
-        environment["AGENTLAB_TOKEN"] = token
-    environment |= dict(script.environment)
+    others = {key: value for key, value in os.environ.items() if key not in JOINING_VARIABLES}
+    environment = {**others, **joining, "AGENTLAB_NAME": name, "PYTHONUNBUFFERED": "1", **dict(script.environment)}
     path = script.path
     if path.suffix == ".py":
         program = await _python(path, environment, say)
@@ -96,7 +95,7 @@ async def prepare(script: Script, name: str, address: str, token: str | None, sa
         program = [str(path)]
     else:
         raise LabError(f"{path} is no .py or .js file, and no program either: make it one with chmod +x {path}")
-    values = {"{host}": address, "{name}": name}
+    values = {"{host}": joining[HOST_VARIABLE], "{name}": name}
     args = [re.sub(r"\{host\}|\{name\}", lambda found: values[found[0]], text) for text in script.args]
     return Launch([*program, *args], environment)
 
