@@ -63,6 +63,7 @@ from .core.subscriptions import (
     TypePrefixSubscription,
     TypeSubscription,
     default_subscription,
+    type_prefix_subscription,
     type_subscription,
 )
 from .core.topics import DefaultTopicId, TopicId
@@ -165,5 +166,6 @@ __all__ = [
     "message_handler",
     "rpc",
     "try_get_known_serializers_for_type",
+    "type_prefix_subscription",
     "type_subscription",
 ]

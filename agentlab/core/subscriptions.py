@@ -165,6 +165,19 @@ def type_subscription(topic_type: str) -> Callable[[C], C]:
     return decorate
 
 
+def type_prefix_subscription(topic_type_prefix: str) -> Callable[[C], C]:
+    """Class decorator: every registration of this agent class subscribes to topics whose type begins so."""
+
+    def subscriptions() -> list[Subscription]:
+        return [TypePrefixSubscription(topic_type_prefix, SubscriptionInstantiationContext.agent_type())]
+
+    def decorate(cls: C) -> C:
+        cls.unbound_subscriptions = [*cls.unbound_subscriptions, subscriptions]
+        return cls
+
+    return decorate
+
+
 class SubscriptionTable:
     """All subscriptions of a runtime, arranged so that finding a topic's receivers does not read them all."""
 

@@ -19,7 +19,7 @@ from ..core.cancellation import CancellationToken
 from ..core.catalog import Catalog
 from ..core.clock import LamportClock
 from ..core.contexts import MessageContext
-from ..core.exceptions import MessageDroppedException, UndeliverableException
+from ..core.exceptions import MessageDroppedException, RemoteHandlerError, UndeliverableException
 from ..core.handling import Deliveries, run_handler
 from ..core.ids import AgentId
 from ..core.interventions import Interventions
@@ -301,7 +301,8 @@ def one_line(error: BaseException) -> str:
     """The exception's class and text."""
     text = ""
     with contextlib.suppress(Exception):  # a __str__ that itself raises
-        text = str(error)
+        # A remote failure's text goes on with its traceback, which this error's own traceback has, too.
+        text = str(error.args[0]) if isinstance(error, RemoteHandlerError) else str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

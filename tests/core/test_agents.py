@@ -21,6 +21,7 @@ from agentlab import (
     TypeSubscription,
     default_subscription,
     message_handler,
+    type_prefix_subscription,
     type_subscription,
 )
 
@@ -164,6 +165,18 @@ async def test_registering_adds_the_subscriptions_of_the_class(runtime: SingleTh
     await runtime.publish_message(Text("default"), TopicId("default", "1"))
     await runtime.stop_when_idle()
     assert await received(runtime, AgentId("reader", "1")) == [Text("news"), Text("default")]
+
+
+async def test_a_class_can_subscribe_to_all_topic_types_that_begin_alike(runtime: SingleThreadedAgentRuntime) -> None:
+    @type_prefix_subscription("news.")
+    class Reader(Recorder):
+        pass
+
+    await Reader.register(runtime, "reader", Reader)
+    for topic_type in ("news.sport", "news", "old-news.sport", "news.weather"):
+        await runtime.publish_message(Text(topic_type), TopicId(topic_type, "1"))
+    await runtime.stop_when_idle()
+    assert await received(runtime, AgentId("reader", "1")) == [Text("news.sport"), Text("news.weather")]
 
 
 async def test_the_subscriptions_of_the_class_can_be_left_out(runtime: SingleThreadedAgentRuntime) -> None:
