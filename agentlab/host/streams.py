@@ -25,6 +25,7 @@ from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
 from .connection import Connection
 from .control import ControlDesk
 from .router import Router
+from .standard import StandardServices
 
 logger = logging.getLogger("agentlab.host")
 
@@ -56,6 +57,7 @@ class Streams:
         self._machine = machine
         self._who_is = who_is
         self._journal_name = secrets.token_hex(8)
+        self._standard = StandardServices()
         self._closing = asyncio.Event()
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
@@ -87,11 +89,13 @@ class Streams:
         return [
             grpc.method_handlers_generic_handler(calls.AGENT_RPC, agent_rpc),
             grpc.method_handlers_generic_handler(calls.LINK, link),
+            self._standard,
         ]
 
     def close(self) -> None:
         """End every stream from this side."""
         self._closing.set()
+        self._standard.close()
         for connection in self._router.connections.values():
             connection.close("the host stopped")
 
