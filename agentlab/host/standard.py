@@ -54,13 +54,14 @@ class StandardServices(grpc.GenericRpcHandler):
         return await (await self._servicer()).Check(request, context)
 
     async def _watch(self, request: Any, context: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._watching.add(task)
+        # A task of its own: the call then ends in order when that is cancelled.
+        watching = asyncio.ensure_future((await self._servicer()).Watch(request, context))
+        self._watching.add(watching)
         try:
-            await (await self._servicer()).Watch(request, context)
+            await asyncio.wait({watching})
         finally:
-            self._watching.discard(task)
+            watching.cancel()
+            self._watching.discard(watching)
 
     async def _servicer(self) -> Any:
         from grpc_health.v1 import health, health_pb2
