@@ -94,13 +94,15 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
         globals()[name] = value
         return value
-    if name in {"core", "wire", "host", "worker", "lab", "course", "timeline", "exports", "gallery", "panels"}:
+    if name in {
+        "core", "wire", "host", "worker", "lab", "course", "timeline", "exports", "delegates", "gallery", "panels"
+    }:  # fmt: skip
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, "exports", "gallery", "panels", "timeline"})
+    return sorted({*__all__, "delegates", "exports", "gallery", "panels", "timeline"})
 
 
 __all__ = [

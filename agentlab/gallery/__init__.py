@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cascade import Cascade, Wave
     from .counter import Add, Counter, Total
-    from .debate import Argument, Debater, Judge, Motion, Player, RuleBook, Turn, Verdict
+    from .debate import Argument, Judge, Motion, Player, RuleBook, Seats, Turn, Verdict, seat
     from .echo import Echo, Text
     from .flaky import Attempt, Flaky, Success
     from .pingpong import Ball, PingPong
     from .slow import Done, Slow, Work
 
-_MODULES = {
+MODULES = {
     "cascade": ("Cascade", "Wave"),
     "counter": ("Add", "Counter", "Total"),
-    "debate": ("Argument", "Debater", "Judge", "Motion", "Player", "RuleBook", "Turn", "Verdict"),
+    "debate": ("Argument", "Judge", "Motion", "Player", "RuleBook", "Seats", "Turn", "Verdict", "seat"),
     "echo": ("Echo", "Text"),
     "flaky": ("Attempt", "Flaky", "Success"),
     "pingpong": ("Ball", "PingPong"),
@@ -32,7 +32,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
+    for module, names in MODULES.items():
         if name in names:
             value = getattr(importlib.import_module(f".{module}", __name__), name)
             globals()[name] = value
@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES})
+    return sorted({*__all__, *MODULES})
 
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "Ball",
     "Cascade",
     "Counter",
-    "Debater",
     "Done",
     "Echo",
     "Flaky",
@@ -60,6 +59,7 @@ __all__ = [
     "PingPong",
     "Player",
     "RuleBook",
+    "Seats",
     "Slow",
     "Success",
     "Text",
@@ -68,4 +68,5 @@ __all__ = [
     "Verdict",
     "Wave",
     "Work",
+    "seat",
 ]

