@@ -24,7 +24,7 @@ from ..core.ids import AgentId
 from ..core.routing import RoutedAgent, event, rpc
 from ..core.subscriptions import type_subscription
 from ..core.topics import TopicId
-from ..delegates.delegate import Delegate, checked_text
+from ..delegates import delegate
 
 
 @dataclass
@@ -111,24 +111,25 @@ def in_words(side: str, turn: Turn) -> str:
 
 
 @type_subscription("verdict")
-class Player(Delegate):
+class Player(delegate.Delegate):
     """A player: a delegate for a debater. It hears the verdict, too.
 
     `debater` answers a `Turn` with an `Argument` or with text: an object or a class (made with the side) with a method
     `argue`, or a function; or it answers text with text: a language model or a graph.
     """
 
-    def __init__(self, side: str, debater: Any = RuleBook, *, tokens_to: str | None = None) -> None:
+    def __init__(self, side: str, debater: Any = None) -> None:
+        debater = RuleBook if debater is None else debater
         if isinstance(debater, type):
             debater = debater(side)
-        super().__init__(getattr(debater, "argue", debater), f"argues {side}", tokens_to=tokens_to)
+        super().__init__(getattr(debater, "argue", debater), f"argues {side}")
         self._side = side
 
     @rpc
     async def on_turn(self, message: Turn, ctx: MessageContext) -> Argument:
         said = await self.consult(message, ctx, text=in_words(self._side, message))
         if not isinstance(said, Argument):
-            said = Argument(self._side, checked_text(said, self._inside).strip() or "(said nothing)")
+            said = Argument(self._side, delegate.checked_text(said, self._inside).strip() or "(said nothing)")
         print(f"{self.id}: {said.text}")
         return said
 

@@ -42,7 +42,7 @@ def graph() -> Any:
     return builder
 
 
-async def hold(runtime: Any, for_it: Any = RuleBook, against: Any = RuleBook, rounds: int = 2) -> Verdict:
+async def hold(runtime: Any, for_it: Any = None, against: Any = None, rounds: int = 2) -> Verdict:
     await Player.register(runtime, "player-a", lambda: Player("for", for_it))
     await Player.register(runtime, "player-b", lambda: Player("against", against))
     await Judge.register(runtime, "judge", Judge)
