@@ -118,6 +118,8 @@ class JournalEvent:
     """Why (of an end that was not normal), or the error's text."""
     trace: str = ""
     """The remote traceback of a failed handler."""
+    payload: str = ""
+    """What the message said, of *arrived*, if the host records payloads; an ellipsis stands for what was cut off."""
 
     @property
     def copy(self) -> tuple[str, str, str]:
@@ -157,7 +159,10 @@ class Journal:
         return self._written - len(self._records)
 
     def append(self, *record: Any) -> None:
-        """Write one event, given as the fields of `JournalEvent` after `seq` (the last two may be left out)."""
+        """Write one event, given as the fields of `JournalEvent` after `seq` (the last three may be left out).
+
+        A payload is given as its bytes, or the first of them: it is made text when somebody reads the event.
+        """
         self._written += 1
         self._records.append(record)
 
@@ -172,13 +177,47 @@ class Journal:
         else:  # from the new end: who follows the journal should pay for what is new, not for the whole ring
             records = list(islice(reversed(self._records), len(self) - stop, max(0, len(self) - skip)))
             records.reverse()
-        return [JournalEvent(first + skip + n, *record) for n, record in enumerate(records, 1)]
+        return [
+            JournalEvent(first + skip + n, *(record if type(record[-1]) is not bytes else _with_text(record)))
+            for n, record in enumerate(records, 1)
+        ]
 
     def __iter__(self) -> Iterator[JournalEvent]:
         return iter(self.after(0))
 
     def __repr__(self) -> str:
         return f"<Journal of {len(self)} events, {self.let_go} let go>"
+
+
+def _with_text(record: tuple[Any, ...]) -> tuple[Any, ...]:
+    return *record[:-1], payload_text(record[-1], record[_SIZE])
+
+
+def payload_text(data: bytes, size: int) -> str:
+    """The first bytes of a payload of `size` bytes as text; of one that is no text, some bytes in hexadecimal."""
+    cut = size > len(data)
+    try:
+        # A cut may go through the middle of a character, which takes four bytes at most.
+        text = data.decode("utf-8", "strict") if not cut else data[: len(data) - _torn(data)].decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        return f"binary: {data[:_SHOWN_BYTES].hex(' ')}" + (" …" if size > _SHOWN_BYTES else "")
+    return text + " …" * cut
+
+
+def _torn(data: bytes) -> int:
+    """How many bytes at the end belong to a character that is not complete."""
+    for length in range(1, min(4, len(data)) + 1):
+        byte = data[-length]
+        if byte >= 0xC0:  # a character begins here
+            return length if length < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+_SIZE: Final = FIELDS.index("size") - 1
+_SHOWN_BYTES: Final = 64
+"""So many bytes of a payload that is no text are written out: enough to recognize it."""
 
 
 def messages(events: Iterable[JournalEvent]) -> dict[tuple[str, str, str], list[JournalEvent]]:

@@ -19,7 +19,7 @@ from .journal import FIELDS, JournalEvent
 FORMAT: Final = "agentlab-run"
 VERSION: Final = 1
 _INTEGERS: Final = frozenset({"seq", "size", "time_ns", "lamport"})
-_OPTIONAL: Final = frozenset({"detail", "trace"})
+_OPTIONAL: Final = frozenset({"detail", "trace", "payload"})
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,11 @@ class MessageCopy:
         return self.ending.detail if self.ending else ""
 
     @property
+    def payload(self) -> str:
+        """What it said, cut when it is long; empty when payloads were not recorded."""
+        return self.steps[ARRIVED].payload if ARRIVED in self.steps else ""
+
+    @property
     def is_error(self) -> bool:
         """Whether this is a response that carries an error."""
         return self.kind == RESPONSE and self.type in BY_NAME

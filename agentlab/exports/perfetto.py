@@ -132,6 +132,7 @@ def _args(copy: MessageCopy) -> dict[str, Any]:
         "outcome": copy.outcome,
         "detail": copy.detail,
         "traceback": copy.ending.trace if copy.ending else "",
+        "payload": copy.payload,
         "message_id": copy.message_id,
         "cause": copy.cause,
     }

@@ -18,7 +18,7 @@ NS_PER_MS: Final = 1_000_000
 _TIMES: Final = {"sent_ms": SENT, "at_host_ms": ARRIVED, "left_host_ms": LEFT, "received_ms": RECEIVED}
 COLUMNS: Final = (
     *("message_id", "cause", "number", "kind", "type", "sender", "recipient", "topic", "from_process", "to_process"),
-    *("size", "outcome", "detail"),
+    *("size", "outcome", "detail", "payload"),
     *(*_TIMES, "started_ms", "ended_ms"),
     *("to_host_took_ms", "host_took_ms", "to_receiver_took_ms", "waiting_took_ms", "handler_took_ms", "total_ms"),
 )

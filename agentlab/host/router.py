@@ -45,6 +45,7 @@ class Router:
         limits: Limits | None = None,
         journal: Journal | None = None,
         default_deadline_s: float | None = 60.0,
+        record_payload_bytes: int = 0,
         silence_s: float = 10.0,
         now_ns: Callable[[], int] = time.time_ns,
         now_s: Callable[[], float] = time.monotonic,
@@ -58,6 +59,7 @@ class Router:
         self.counters: Counter[str] = Counter()
         """How many messages were refused or dropped, by reason."""
         self._default_deadline_s = default_deadline_s
+        self._recorded_bytes = record_payload_bytes
         self._clock = LamportClock()
         self._now_ns = now_ns
         self._now_s = now_s
@@ -174,7 +176,7 @@ class Router:
         copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", payload.type, size)
         attempt = request.metadata.get(ATTEMPT, "1") if request.metadata else "1"
         detail = f"attempt {attempt:.10}" if attempt != "1" else ""
-        self._arrived(source, copy, request.sent_ns, request.lamport, detail)
+        self._arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
         if size > self.limits.max_message_bytes:
             return self._refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
         holder = self.directory.holder_of(request.target)
@@ -216,7 +218,7 @@ class Router:
             j.RESPONSE, request.message_id, request.message_id, request.recipient, request.sender, "",
             failure.kind if failure is not None else payload.type or "None", len(payload.data),
         )  # fmt: skip
-        self._arrived(source, copy, response.sent_ns, response.lamport)
+        self._arrived(source, copy, response.sent_ns, response.lamport, payload.data)
         if session is None:
             self.counters["late reply"] += 1
             return self._record(j.DROPPED, copy, LATE)
@@ -251,7 +253,7 @@ class Router:
         message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
         topic, sender = str(event.topic), _text(event.sender)
         copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, payload.type, len(payload.data))
-        self._arrived(source, copy, event.sent_ns, event.lamport)
+        self._arrived(source, copy, event.sent_ns, event.lamport, payload.data)
         if len(payload.data) > self.limits.max_message_bytes:
             return self._drop(copy, "too large", self._too_large(len(payload.data)))
         recipients = [agent for agent in self.directory.recipients(event.topic) if agent != event.sender]
@@ -382,7 +384,9 @@ class Router:
             self._now_ns(), self._clock.tick(), detail,
         )  # fmt: skip
 
-    def _arrived(self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int, detail: str = "") -> None:
+    def _arrived(
+        self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int, data: bytes, detail: str = ""
+    ) -> None:
         now = self._now_ns()
         kind, message_id, cause, sender, recipient, topic, type_, size = copy
         append, name = self.journal.append, source.name
@@ -394,6 +398,7 @@ class Router:
         append(
             j.ARRIVED, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size,
             now, self._clock.merge(sent_lamport), name,
+            *(("", data[:self._recorded_bytes]) if self._recorded_bytes else ()),
         )  # fmt: skip
 
     # Endings

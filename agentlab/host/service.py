@@ -37,7 +37,8 @@ class HostService:
     `address` is ``host:port``; port 0 takes a free one, and `HostService.address` then says which. A worker that
     answers nothing for `keepalive_s` seconds, because it hangs or the network is cut, is taken for lost within twice
     that time. `default_deadline_s` ends requests whose sender states no deadline (None: they may wait for ever).
-    `limits` says what one worker may cost. `who_is` knows the names of workers that are expected.
+    `limits` says what one worker may cost. `who_is` knows the names of workers that are expected. The
+    journal keeps the first `record_payload_bytes` of what each message says, for whoever may watch it.
 
     With `tokens`, whoever calls must present one of them; without, everybody is trusted. With `tls`, connections are
     encrypted. Beyond this machine it listens only with both, unless ``insecure=True`` says that this is meant.
@@ -56,6 +57,7 @@ class HostService:
         limits: Limits | None = None,
         journal_capacity: int = 200_000,
         who_is: WhoIs | None = None,
+        record_payload_bytes: int = 0,
     ) -> None:
         self._wanted = checked_address(address, any_port=True)
         if not insecure:
@@ -68,6 +70,7 @@ class HostService:
             limits=limits,
             journal=Journal(journal_capacity),
             default_deadline_s=default_deadline_s,
+            record_payload_bytes=record_payload_bytes,
             silence_s=2 * keepalive_s,
         )
         self._who_is = who_is

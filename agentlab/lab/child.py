@@ -33,6 +33,7 @@ async def run_host(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
         keepalive_s=configuration["keepalive_s"],
         default_deadline_s=configuration["deadline_s"],
         journal_capacity=configuration["journal_capacity"],
+        record_payload_bytes=configuration["record_payload_bytes"],
         limits=Limits(**configuration["limits"]),
         who_is=peers,
     )

@@ -33,6 +33,8 @@ Ask = Callable[[], Awaitable[Snapshot | None]]
 
 FOREIGN_RETURN_S: Final = 3.0
 """How long a restarted host waits for foreign workers: some come back, AutoGen's for instance never does."""
+RECORDED_BYTES: Final = 2000
+"""Of each payload, when they are recorded: a screenful, and a full journal stays below some ten megabytes of them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class CrewOptions:
     tokens: Tokens | None = field(default_factory=Tokens)
     certificates: Certificates | None = None
     address: str = "127.0.0.1:0"
+    record_payloads: bool = True
 
 
 class Registered(NamedTuple):
@@ -101,6 +104,7 @@ class Crew:
             "tokens": options.tokens,
             "expected": {worker.guard_pid: worker.name for worker in self._foreign() if worker.alive},
             "tls": options.certificates and options.certificates.host,
+            "record_payload_bytes": RECORDED_BYTES if options.record_payloads else 0,
         }
         await self._new("host", HOST).start(self._configuration(address) | more, options.start_timeout_s)
 

@@ -77,7 +77,9 @@ class Lab:
     `workers` is how many (named ``worker-1`` …), or their names. `deadline_s` is how long a direct message waits for
     its reply (None: for ever). A process that gives no sign of life for `keepalive_s` seconds is asked for one, and
     after as long again it is taken for lost. `limits` is what one worker may cost the host. The host keeps the newest
-    `journal_capacity` events, the lab five times as many. Its methods may be awaited from any event loop and thread.
+    `journal_capacity` events, the lab five times as many; with the first 2,000 bytes of what each message says, for
+    the timeline's details and saved runs, unless ``record_payloads=False``. Its methods may be awaited from any event
+    loop and thread.
 
     Whoever calls the host must present a token. The lab makes two, one for workers and the owner's for itself, and
     hands them to its processes; `tokens` has them for a worker that you start yourself. ``token=None`` makes none: then
@@ -102,6 +104,7 @@ class Lab:
         token: Tokens | Literal["random"] | None = "random",
         tls: bool | str | Path = False,
         address: str = "127.0.0.1:0",
+        record_payloads: bool = True,
     ) -> None:
         wanted = [f"worker-{n}" for n in range(1, workers + 1)] if isinstance(workers, int) else list(workers)
         self._names: list[str] = []
@@ -116,7 +119,7 @@ class Lab:
         check_exposure(address, self.tokens, None if self.certificates is None else self.certificates.host)
         self._options = CrewOptions(
             deadline_s, keepalive_s, journal_capacity, limits or Limits(), start_timeout_s, log_level, self.tokens,
-            self.certificates, address,
+            self.certificates, address, record_payloads,
         )  # fmt: skip
         self._credentials = Credentials(
             None if self.tokens is None else self.tokens.owner,

@@ -320,6 +320,7 @@ function render({ model, el }) {
     const parts = element("div", "parts");
     parts.append(table, facts);
     life.append(element("h4", "", found.title), parts);
+    if (found.payload) life.append(element("pre", "payload", found.payload));
     if (found.trace || found.error) life.append(element("pre", "", found.trace || found.error));
     const around = element("div");
     if (found.cause) {

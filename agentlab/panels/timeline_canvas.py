@@ -6,6 +6,7 @@ HTML: names and errors come from other processes. Read next: `agentlab.panels.ti
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -76,11 +77,20 @@ def details_state(found: tuple[MessageLife, Causality] | None) -> dict[str, Any]
         "steps": [
             asdict(step) | {"after": duration(step.after_ns), "took": duration(step.took_ns)} for step in life.steps
         ],
+        "payload": readable(life.payload),
         "error": life.error,
         "trace": "\n".join(lines),
         "cause": life.cause,
         "around": f"{_messages(len(around.past))} led to it, and it led to {_messages(len(around.future))}.",
     }
+
+
+def readable(payload: str) -> str:
+    """A payload with a line for each of its fields; one that is cut, or is no JSON, as it is."""
+    try:
+        return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    except ValueError:
+        return payload
 
 
 def _messages(count: int) -> str:

@@ -83,4 +83,4 @@ def _processes(steps: Sequence[JournalEvent]) -> set[str]:
 def _texts(steps: Sequence[JournalEvent]) -> list[str]:
     first = steps[0]
     known = [first.type, first.sender, first.recipient, first.topic, first.message_id]
-    return known + [text for event in steps for text in (event.detail, event.trace) if text]
+    return known + [text for event in steps for text in (event.detail, event.trace, event.payload) if text]

@@ -75,6 +75,8 @@ class MessageLife:
     steps: tuple[Step, ...]
     error: str
     trace: str
+    payload: str = ""
+    """What it said, cut when it is long; empty when payloads were not recorded."""
 
     @property
     def route(self) -> str:
@@ -122,6 +124,7 @@ def life_of(steps: Sequence[JournalEvent], published: Sequence[JournalEvent] = (
         steps=tuple(told),
         error=worst.detail if worst else "",
         trace=worst.trace if worst else "",
+        payload=next((event.payload for event in own if event.payload), ""),
     )
 
 
@@ -149,4 +152,6 @@ def life_text(life: MessageLife, width: int = 100) -> str:
     for step in life.steps:
         where = "" if step.process == HOST and HOST in step.what else f" ({step.process})"
         lines.append(f"  {duration(step.after_ns):>8}  {step.share:>4.0%}  {step.what}{where}")
+    if life.payload:
+        lines.append(f"  said: {life.payload}")
     return "\n".join([line[:width] for line in lines] + [text for text in (life.trace or life.error,) if text])

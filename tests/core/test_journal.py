@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from agentlab import Journal, JournalEvent
 from agentlab.core import journal as j
 from agentlab.core.clock import LamportClock
+from agentlab.core.journal import payload_text
 
 
 def record(message_id: str = "m1", *, kind: str = j.EVENT, recipient: str = "a/1", what: str = j.SENT) -> Sequence[Any]:
@@ -90,3 +91,29 @@ def test_a_lamport_clock_only_goes_forward_and_past_what_it_saw(steps: list[int 
         now = clock.tick() if seen is None else clock.merge(seen)
         assert now == clock.now == max(before, seen or 0) + 1
         before = now
+
+
+@given(st.text(max_size=30), st.integers(0, 130))
+def test_a_payload_that_is_text_is_read_as_far_as_it_was_kept(text: str, kept: int) -> None:
+    data = text.encode()
+    journal = Journal()
+    journal.append(*record()[:9], len(data), 0, 1, "", "", data[:kept])
+    (event,) = journal
+    if kept >= len(data):
+        assert event.payload == text
+    else:
+        said, mark = event.payload[:-2], event.payload[-2:]
+        assert mark == " …"
+        assert text.startswith(said)
+        assert kept - len(said.encode()) < 4
+
+
+def test_a_payload_that_is_no_text_is_shown_in_hexadecimal() -> None:
+    assert payload_text(b"\xff\x00\x10", 3) == "binary: ff 00 10"
+    assert payload_text(bytes([255]) * 2000, 5000).endswith("ff …")
+
+
+def test_a_text_payload_that_was_read_before_stays_as_it_is() -> None:
+    journal = Journal()
+    journal.append(*record(), "", "", "said")
+    assert next(iter(journal)).payload == "said"

@@ -588,3 +588,23 @@ def _check_journal(world: World) -> None:
         assert lamports == sorted(set(lamports)), "a step has a smaller Lamport time than the one that follows"
         times = [event.time_ns for event in way]
         assert times == sorted(times)
+
+
+def test_payloads_are_recorded_when_they_are_asked_for_and_cut_when_long() -> None:
+    world = World()
+    world.router._recorded_bytes = 10
+    sky, asker = world.worker("sky", "sky"), world.worker("asker")
+    asker.ask("1", "sky")
+    sky.answer(sky.read_requests()[0])
+    assert [(e.kind, e.payload) for e in world.events(what=j.ARRIVED)] == [
+        ("request", '{"text": "' + " …"),
+        ("response", '{"text": "' + " …"),
+    ]
+    assert not any(e.payload for e in world.events() if e.what != j.ARRIVED)
+
+
+def test_payloads_are_not_recorded_unless_they_are_asked_for(world: World) -> None:
+    sky, asker = world.worker("sky", "sky"), world.worker("asker")
+    asker.ask("1", "sky")
+    sky.answer(sky.read_requests()[0])
+    assert not any(e.payload for e in world.events())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -263,3 +264,13 @@ async def test_an_events_exception_is_in_the_log_and_the_journal(lab: Lab, echo:
     await until(
         lambda: [e for e in lab.journal if e.what == j.FAILED and e.recipient == "echo/failing-event" and e.trace]
     )
+
+
+async def test_what_messages_say_is_recorded_and_kept_in_a_saved_run(lab: Lab, tmp_path: Path) -> None:
+    name = "teller"
+    await lab.register("worker-1", name, Echo)
+    await lab.send_message(Say("recorded"), name)
+    said = [e.payload for e in lab.journal if e.recipient.startswith(name) and e.payload]
+    assert ["recorded" in payload for payload in said] == [True]
+    opened = Run.open(lab.save(tmp_path / "run.jsonl"))
+    assert [e.payload for e in opened if e.recipient.startswith(name) and e.payload] == said

@@ -158,7 +158,7 @@ class WatchRequest(_message.Message):
     def __init__(self, after: _Optional[int] = ..., follow: bool = ...) -> None: ...
 
 class JournalEvent(_message.Message):
-    __slots__ = ("seq", "what", "kind", "message_id", "cause", "sender", "recipient", "topic", "process", "type", "size", "time_ns", "lamport", "detail", "trace")
+    __slots__ = ("seq", "what", "kind", "message_id", "cause", "sender", "recipient", "topic", "process", "type", "size", "time_ns", "lamport", "detail", "trace", "payload")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     WHAT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -174,6 +174,7 @@ class JournalEvent(_message.Message):
     LAMPORT_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     seq: int
     what: str
     kind: str
@@ -189,7 +190,8 @@ class JournalEvent(_message.Message):
     lamport: int
     detail: str
     trace: str
-    def __init__(self, seq: _Optional[int] = ..., what: _Optional[str] = ..., kind: _Optional[str] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., topic: _Optional[str] = ..., process: _Optional[str] = ..., type: _Optional[str] = ..., size: _Optional[int] = ..., time_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[str] = ..., trace: _Optional[str] = ...) -> None: ...
+    payload: str
+    def __init__(self, seq: _Optional[int] = ..., what: _Optional[str] = ..., kind: _Optional[str] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., sender: _Optional[str] = ..., recipient: _Optional[str] = ..., topic: _Optional[str] = ..., process: _Optional[str] = ..., type: _Optional[str] = ..., size: _Optional[int] = ..., time_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[str] = ..., trace: _Optional[str] = ..., payload: _Optional[str] = ...) -> None: ...
 
 class JournalBatch(_message.Message):
     __slots__ = ("events", "missed", "journal")
