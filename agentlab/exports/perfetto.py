@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..core.journal import (
     ARRIVED,
+    DELAYED,
     DUPLICATED,
     ENDINGS,
     HANDLED,
@@ -250,7 +251,7 @@ def _written_flow(
 
 
 def _is_mark(event: JournalEvent) -> bool:
-    return event.kind == PROCESS or event.what == DUPLICATED or event.what in ENDINGS - {HANDLED}
+    return event.kind == PROCESS or event.what in (DUPLICATED, DELAYED) or event.what in ENDINGS - {HANDLED}
 
 
 def _instant(event: JournalEvent, trace: _Trace, processes: Mapping[str, int]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from agentlab.core.exceptions import BY_NAME
-from agentlab.core.journal import ARRIVED, DUPLICATED, LEFT, RESPONSE, JournalEvent
+from agentlab.core.journal import ARRIVED, DELAYED, DUPLICATED, LEFT, RESPONSE, JournalEvent
 
 from .outcomes import OUTCOMES, outcome_of
 
 ERROR: Final = "error"
 MESSAGE_KINDS: Final = ("request", "response", "event", ERROR)
 """What `Filter.kind` may be. An *error* is a response that carries one of the runtimes' own errors."""
-CHOSEN_OUTCOMES: Final = (*OUTCOMES, DUPLICATED)
+CHOSEN_OUTCOMES: Final = (*OUTCOMES, DUPLICATED, DELAYED)
 """What `Filter.outcome` may be."""
 
 
@@ -55,8 +55,8 @@ class Filter:
             return False
         if self.process and not any(_within(self.process, name) for name in _processes(steps)):
             return False
-        if self.outcome == DUPLICATED:
-            if not any(event.what == DUPLICATED for event in steps):
+        if self.outcome in (DUPLICATED, DELAYED):
+            if not any(event.what == self.outcome for event in steps):
                 return False
         elif self.outcome and outcome_of(steps) != self.outcome:
             return False

@@ -22,7 +22,7 @@ from agentlab.core.journal import FAILED, JournalEvent
 
 from .arrows import draw_arrows, ends, label_arrows
 from .glyphs import as_it_is
-from .ground import draw_breaks, draw_lanes, prepare, room_over
+from .ground import draw_breaks, draw_lanes, draw_spans, prepare, room_over
 from .picture import Picture
 from .placing import layout
 from .shapes import EMPTY, Bar, LaneKind, Layout
@@ -122,9 +122,10 @@ def draw(picture: Layout, ax: Axes) -> None:
 def draw_content(picture: Layout, ax: Axes) -> list[Artist]:
     """Draw a layout that has lanes, and return the handles of its legend."""
     prepare(picture, ax)
+    spans = draw_spans(picture, ax)
     draw_lanes(picture, ax)
     draw_breaks(picture, ax)
-    legend = [*_draw_bars(picture, ax), *draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
+    legend = [*spans, *_draw_bars(picture, ax), *draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
     label_arrows(picture, ax)
     return legend
 

@@ -24,7 +24,7 @@ from .arrows import ends
 from .chronicle import Chronicle, Copy
 from .draw import bar_box, draw_content
 from .glyphs import drawable
-from .ground import draw_lanes, prepare
+from .ground import draw_lanes, draw_spans, prepare
 from .lens import Scene
 from .life import tip
 from .pixels import Image, drawn, png
@@ -81,8 +81,9 @@ def render(scene: Scene, chronicle: Chronicle, width: int = WIDTH, *, ratio: flo
         legend = draw_content(picture, ax)
     else:
         prepare(picture, ax)
+        spans = draw_spans(picture, ax)
         draw_lanes(picture, ax)
-        legend = draw_density(scene.density, picture, ax)
+        legend = [*spans, *draw_density(scene.density, picture, ax)]
     draw_latencies(scene, strip, ax)
     _caption(figure, picture.remarks(), width)
     image = np.vstack([drawn(figure), *_legend(legend, width, ratio)])

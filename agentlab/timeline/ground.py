@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from agentlab.core.journal import GONE, JOINED, KILLED, PAUSED, RESUMED
@@ -17,7 +19,7 @@ from .glyphs import drawable
 from .labels import CHARACTER_WIDTH, shortened
 from .ruler import duration, ruler
 from .shapes import Layout
-from .style import GREY, HOST_BAND, INK, LANE, WHITE
+from .style import GREY, HOST_BAND, INK, LANE, PARTED_BAND, VERMILION, WHITE
 
 TICK_SIZE: Final = 8.0
 """Points."""
@@ -25,6 +27,8 @@ BREAK_SIZE: Final = 7.5
 """Points: the size of a break's label."""
 FOLDED_LABEL: Final = "time since the first event, with long waits cut short"
 BREAK_ROWS: Final = 2
+_SPAN: Final = 0.34
+"""Half the height of a partition's band; a lane is 1 high."""
 _TOOTH: Final = 0.09
 """Inches: a break is drawn as two zigzag lines, with teeth of this height."""
 
@@ -145,6 +149,23 @@ def in_rows(labels: list[tuple[float, float]]) -> list[int] | list[None]:
         free_from[row] = middle + width / 2 + 3
         rows.append(row)
     return rows
+
+
+def draw_spans(picture: Layout, ax: Axes) -> list[Artist]:
+    """Bands behind the lanes of processes for as long as a partition keeps them apart; and their legend."""
+    left, right = ax.get_xlim()
+    boxes = []
+    for span in picture.spans:
+        x0, x1 = (min(max(picture.axis.place(at), left), right) for at in (span.start, span.end))
+        y0, y1 = span.lane - _SPAN, span.lane + _SPAN
+        if x0 < x1:
+            boxes.append([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    if not boxes:
+        return []
+    look: dict[str, Any] = {"facecolor": PARTED_BAND, "edgecolor": VERMILION, "linestyle": (0, (1, 2))}
+    drawn = PolyCollection(boxes, linewidths=0.8, zorder=0.5, label="parted", **look)
+    ax.add_collection(drawn, autolim=False)
+    return [Patch(linewidth=0.8, label="in a partition", **look)]
 
 
 def draw_lanes(picture: Layout, ax: Axes) -> None:

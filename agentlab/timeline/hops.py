@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from agentlab.core.exceptions import BY_NAME
 from agentlab.core.journal import (
     ARRIVED,
+    DELAYED,
     DROPPED,
     DUPLICATED,
     ENDINGS,
@@ -103,7 +104,7 @@ def follow(
         life.hops = [*_hops_to_host(steps, setting, copies), *_hops_from_host(steps, setting)]
     endings = sorted((e for e in events if e.what in ENDINGS), key=_time)
     life.handlings = _handlings(steps.get(STARTED, ()), endings)
-    life.moments = steps.get(DUPLICATED, [])
+    life.moments = sorted([*steps.get(DUPLICATED, ()), *steps.get(DELAYED, ())], key=_time)
     for ending in endings:
         _end(life, ending, setting, published or events)
     return life

@@ -11,6 +11,7 @@ from typing import Final
 
 from agentlab.core.journal import (
     ARRIVED,
+    DELAYED,
     DUPLICATED,
     ENDINGS,
     EVENT,
@@ -34,7 +35,10 @@ _WORDS: Final = {
     RECEIVED: "received",
     STARTED: "handler started",
     DUPLICATED: "a second copy was made",
+    DELAYED: "held back",
 }
+_TOLD: Final = ENDINGS | {SENT, DUPLICATED, DELAYED}
+"""Of these the detail says why."""
 _ORDER: Final = {what: place for place, what in enumerate((SENT, ARRIVED, LEFT, RECEIVED, STARTED))}
 
 
@@ -103,7 +107,7 @@ def life_of(steps: Sequence[JournalEvent], published: Sequence[JournalEvent] = (
                 event.time_ns - started,
                 took,
                 took / whole if whole else 0.0,
-                event.detail if event.what in ENDINGS or event.what == SENT else "",
+                event.detail if event.what in _TOLD else "",
             )
         )
     endings = [event for event in own if event.what in ENDINGS and (event.detail or event.trace)]

@@ -8,11 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from agentlab.core.journal import GONE, JOINED, KILLED, PAUSED, PROCESS, RESUMED, JournalEvent
+from agentlab.core.journal import (
+    FAULT,
+    GONE,
+    HEALED,
+    JOINED,
+    KILLED,
+    PARTED,
+    PAUSED,
+    PROCESS,
+    RESUMED,
+    JournalEvent,
+)
 
 from .shapes import Weight
 
-MARKED: Final = frozenset({JOINED, GONE, KILLED, PAUSED, RESUMED})
+MARKED: Final = frozenset({JOINED, GONE, KILLED, PAUSED, RESUMED, PARTED, HEALED, FAULT})
 """What happens to a process and gets a mark. The rest (advertised, refused…) is for the dashboard's lists."""
 SAID_GOODBYE: Final = "stopped"
 """The detail of a *gone* of a worker that was stopped."""
@@ -23,9 +34,10 @@ HOST_STOPPED: Final = "the host stopped"
 def mark_weights(events: Sequence[JournalEvent]) -> dict[int, Weight]:
     """The weights of the marks of processes, by their places in `events`.
 
-    Quiet are processes that join before the first message, workers that said goodbye, and the end of the host
-    after the last message. The end of the connection of a worker that was killed is covered by its *killed*. A
-    worker that joins later, or is gone for another reason, is to be seen.
+    Quiet are processes that join before the first message, workers that said goodbye, the end of the host after the
+    last message, and the rules of the fault lab, whose effects have marks of their own. The end of the connection
+    of a worker that was killed is covered by its *killed*. A worker that joins later, or is gone for another reason,
+    is to be seen.
     """
     times = [event.time_ns for event in events if event.kind != PROCESS]
     first, last = min(times, default=None), max(times, default=None)
@@ -39,9 +51,15 @@ def mark_weights(events: Sequence[JournalEvent]) -> dict[int, Weight]:
                 weights[number] = "quiet"
             elif event.what == GONE and KILLED in beside:
                 weights[number] = "covered"
-            elif event.what == GONE and (event.detail == SAID_GOODBYE or (event.detail == HOST_STOPPED and at_end)):
+            elif event.what == FAULT or (
+                event.what == GONE and (event.detail == SAID_GOODBYE or (event.detail == HOST_STOPPED and at_end))
+            ):
                 weights[number] = "quiet"
     return weights
+
+
+def _is_in_order(gone: JournalEvent, at_end: bool) -> bool:
+    return gone.detail == SAID_GOODBYE or (gone.detail == HOST_STOPPED and at_end)
 
 
 def _by_process(events: Sequence[JournalEvent]) -> Iterable[list[tuple[int, JournalEvent]]]:

@@ -40,6 +40,7 @@ class Picture(Figure):
         left, right = 0.35 + 0.085 * min(longest, 24), 0.35
         looks: set[str] = {a.style for a in picture.arrows} | {a.fate for a in picture.arrows}
         looks |= {bar.outcome for bar in picture.bars} | {mark.what for mark in picture.marks}
+        looks |= {"in a partition"} if picture.spans else set()
         top, bottom = 0.5 if has_title else 0.3, 0.6 + 0.2 * ceil(len(looks) / cls.LEGEND_COLUMNS)
         lane_height = 0.95 if len(picture.lanes) <= 6 else 0.7
         height = max(1, len(picture.lanes)) * lane_height

@@ -18,9 +18,11 @@ from agentlab.core.journal import (
     EVENT,
     FAILED,
     HANDLED,
+    HEALED,
     HOST,
     JOINED,
     LOST,
+    PARTED,
     PROCESS,
     REQUEST,
     RESPONSE,
@@ -37,7 +39,7 @@ from .hops import Handling, Hop, Setting, follow
 from .lanes import Homes, fitting_kind, lane_names
 from .marks import MARKED, mark_weights
 from .outcomes import LATE, TIMED_OUT, is_late, is_timeout
-from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Style, Weight
+from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Span, Style, Weight
 
 _FATES: Final[dict[str, Literal["lost", "dropped", "failed"]]] = {
     LOST: "lost",
@@ -132,6 +134,7 @@ def place(
     process_events = [event for event in events if event.kind == PROCESS]
     for number, weight in mark_weights(events).items():
         placing.process_mark(events[number], weight)
+    placing.spans_of(process_events)
     bars, levels = _stack(placing.bars)
     wanted = copies.keys() if shown is None else [copy for copy in copies if copy in shown]
     is_process = ground.kind == "process"
@@ -140,6 +143,7 @@ def place(
         arrows=tuple(sorted(placing.arrows, key=lambda arrow: (arrow.start, arrow.end))),
         bars=bars,
         marks=tuple(sorted(placing.marks, key=lambda mark: mark.at)),
+        spans=tuple(placing.spans),
         axis=placing.folded_axis() if fold else placing.axis,
         undrawn_copies=len(wanted) - sum(copy in drawn_copies for copy in wanted),
         undrawn_process_events=sum(event.what not in MARKED for event in process_events),
@@ -160,6 +164,7 @@ class _Placing:
         self.arrows: list[Arrow] = []
         self.bars: list[Bar] = []
         self.marks: list[Mark] = []
+        self.spans: list[Span] = []
         self.clamped = 0
         self._now = ground.now
         self._lanes = {name: number for number, name in enumerate(ground.names)}
@@ -234,6 +239,27 @@ class _Placing:
                     self._mark(event, name, weight)
         else:
             self._mark(event, event.process, weight)
+
+    def spans_of(self, events: Iterable[JournalEvent]) -> None:
+        """Show for how long partitions kept each process apart; several at a time are one span."""
+        parted: dict[str, list[JournalEvent]] = {}
+        for event in sorted(events, key=lambda event: event.time_ns):
+            if event.what == PARTED:
+                parted.setdefault(event.process, []).append(event)
+            elif event.what == HEALED and (open_ones := parted.get(event.process)):
+                first = open_ones.pop(0)
+                if open_ones:
+                    open_ones[0] = first  # the others go on: the span began with the first
+                else:
+                    self._span(event.process, self.axis.at(first), self.axis.at(event))
+        for process, open_ones in parted.items():
+            if open_ones:
+                self._span(process, self.axis.at(open_ones[0]), self._now)
+
+    def _span(self, process: str, start: int, end: int) -> None:
+        for name, lane in self._lanes.items():
+            if (self._homes.of_agent(name) if self._by_agent else name) == process:
+                self.spans.append(Span(lane, start, self._not_before(start, end)))
 
     def folded_axis(self) -> TimeAxis:
         """The axis with long waits folded. A process that joins or stops in order is no reason to end a wait."""

@@ -109,6 +109,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A span is the time for which a partition keeps a lane's process from hearing some others."""
+
+    lane: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """A layout is the whole timeline as data: everything that is drawn, and a count of what is not."""
 
@@ -116,6 +125,7 @@ class Layout:
     arrows: tuple[Arrow, ...] = ()
     bars: tuple[Bar, ...] = ()
     marks: tuple[Mark, ...] = ()
+    spans: tuple[Span, ...] = ()
     axis: TimeAxis = NO_TIME
     undrawn_copies: int = 0
     """Message copies of which too little is known to draw anything."""

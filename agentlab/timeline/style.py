@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from agentlab.core.journal import (
+    DELAYED,
     DROPPED,
     DUPLICATED,
     FAILED,
+    FAULT,
     GONE,
     HANDLED,
+    HEALED,
     JOINED,
     KILLED,
     LOST,
+    PARTED,
     PAUSED,
     RESUMED,
     UNHANDLED,
@@ -41,6 +45,8 @@ WHITE: Final = "#FFFFFF"
 
 FAINT: Final = 0.13
 """How opaque something is that steps back behind what is selected."""
+
+PARTED_BAND: Final = "#FCEBDD"
 
 Dashes = Literal["solid"] | tuple[float, tuple[float, ...]]
 
@@ -99,7 +105,10 @@ MARKS: Final[dict[str, SymbolLook]] = {
     KILLED: SymbolLook("X", 110, INK, WHITE, "killed"),
     PAUSED: SymbolLook(r"$\Vert$", 80, INK, INK, "paused"),
     RESUMED: SymbolLook(">", 46, INK, INK, "resumed"),
+    PARTED: SymbolLook(r"$\nleftrightarrow$", 130, VERMILION, VERMILION, "cannot hear others"),
+    HEALED: SymbolLook(r"$\leftrightarrow$", 130, INK, INK, "hears them again"),
     DUPLICATED: SymbolLook(r"$\times 2$", 130, INK, INK, "duplicated"),
+    DELAYED: SymbolLook(r"$\Delta t$", 130, INK, INK, "held back"),
     LOST: FATES["lost"],
     DROPPED: FATES["dropped"],
     FAILED: FATES["failed"],
@@ -112,6 +121,7 @@ MARKS: Final[dict[str, SymbolLook]] = {
 QUIET_MARKS: Final[dict[str, SymbolLook]] = {
     JOINED: SymbolLook(">", 12, WHITE, GREY, "joined"),
     GONE: SymbolLook("|", 40, GREY, GREY, "stopped"),
+    FAULT: SymbolLook("*", 34, WHITE, GREY, "fault rule"),
 }
 """The symbol of something that happens in every run."""
 

@@ -33,6 +33,7 @@ _MESSAGE = st.sampled_from(
         j.LOST,
         j.DROPPED,
         j.DUPLICATED,
+        j.DELAYED,
         j.UNHANDLED,
     ]
 )
@@ -61,7 +62,7 @@ EVENTS = st.builds(
 ) | st.builds(
     JournalEvent,
     seq=st.integers(1, 99),
-    what=st.sampled_from([j.JOINED, j.GONE, j.KILLED, j.ADVERTISED]),
+    what=st.sampled_from([j.JOINED, j.GONE, j.KILLED, j.ADVERTISED, j.PARTED, j.HEALED, j.FAULT]),
     kind=st.just(j.PROCESS),
     message_id=st.just(""),
     cause=st.just(""),

@@ -72,7 +72,7 @@ def test_no_two_kinds_of_message_and_no_two_endings_differ_by_colour_alone():
     assert len({look.dashes for look in ARROWS.values()}) == len(ARROWS)
     assert len({look.marker for look in FATES.values()}) == len(FATES)
     assert len({(look.dashes, look.hatch, look.legend) for look in BARS.values()}) == len(BARS)
-    on_lanes = [MARKS[what] for what in (j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED)]
+    on_lanes = [MARKS[what] for what in (j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.PARTED, j.HEALED)]
     assert len({(look.marker, look.face == look.edge) for look in on_lanes}) == len(on_lanes)
 
 

@@ -17,6 +17,7 @@ from agentlab import AgentId, MessageContext, RoutedAgent, SingleThreadedAgentRu
 from agentlab.core import journal as j
 from agentlab.core.journal import Journal, JournalEvent
 from agentlab.core.run import Run
+from agentlab.timeline.listing import text
 from agentlab.timeline.placing import layout
 from agentlab.timeline.shapes import Layout
 
@@ -32,8 +33,10 @@ STORIES = {
 every_story = pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
 both_views = pytest.mark.parametrize("lanes", ["process", "agent"])
 
-MESSAGE_STEPS = [j.SENT, j.ARRIVED, j.LEFT, j.RECEIVED, j.STARTED, j.DUPLICATED, *sorted(j.ENDINGS)]
-PROCESS_STEPS = [j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.ADVERTISED, j.REFUSED]
+MESSAGE_STEPS = [j.SENT, j.ARRIVED, j.LEFT, j.RECEIVED, j.STARTED, j.DUPLICATED, j.DELAYED, *sorted(j.ENDINGS)]
+PROCESS_STEPS = [
+    j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.ADVERTISED, j.REFUSED, j.PARTED, j.HEALED, j.FAULT,
+]  # fmt: skip
 PROCESSES = ["", "host", "notebook", "w1", "w2", "w3"]
 AGENTS = ["", "a/1", "b/1", "c/2"]
 
@@ -208,6 +211,38 @@ def test_a_duplicated_message_is_drawn_twice_and_marked():
     picture = layout(story.events)
     assert hops(picture, "m1").count(("host", "worker", "arrived")) == 2
     assert [mark.what for mark in picture.marks] == [j.DUPLICATED]
+
+
+def test_a_message_that_is_held_back_is_marked_where_it_lay():
+    story = journals.Story({"echo/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "echo/1", "type": "Hello"}
+    story.log(j.SENT, "notebook", **request)
+    story.log(j.ARRIVED, j.HOST, story.now + 1, detail="notebook", **request)
+    story.log(j.DELAYED, j.HOST, story.now + 2, detail="fault: delay #1: 0.5 s", **request)
+    story.log(j.LEFT, j.HOST, story.now + 9, detail="worker", **request)
+    story.log(j.RECEIVED, "worker", story.now + 10, **request)
+    picture = layout(story.events)
+    assert hops(picture, "m1") == [("notebook", "host", "arrived"), ("host", "worker", "arrived")]
+    (mark,) = picture.marks
+    assert (mark.what, names(picture)[mark.lane], mark.detail) == (j.DELAYED, "host", "fault: delay #1: 0.5 s")
+    assert "delayed: fault: delay #1: 0.5 s" in text(story.events)
+
+
+@both_views
+def test_a_partition_is_a_span_on_the_lanes_of_both_sides(lanes):
+    story = journals.Story({"ping/1": "left", "pong/1": "right"})
+    story.call("ping/1", "pong/1", "Ball")
+    for name in ("left", "right"):
+        story.log(j.PARTED, name, story.now + 10, detail="fault: partition #1")
+        story.log(j.PARTED, name, story.now + 20, detail="fault: partition #2")
+        story.log(j.HEALED, name, story.now + 30)
+    story.log(j.HEALED, "right", story.now + 40)
+    picture = layout(story.events, lanes=lanes)
+    spans = {names(picture)[span.lane]: (span.start, span.end) for span in picture.spans}
+    left, right = ("left", "right") if lanes == "process" else ("ping/1", "pong/1")
+    assert set(spans) == {left, right}
+    assert spans[right][1] - spans[right][0] == 30
+    assert spans[left][1] == picture.axis.last
 
 
 def test_a_clock_that_is_behind_does_not_turn_an_arrow_round_and_is_counted():
