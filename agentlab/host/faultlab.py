@@ -109,7 +109,7 @@ class FaultLab:
     def _note(self, turn: Turn) -> None:
         note, effect = self._host.note, turn.rule.effect
         label = f"fault: {turn.rule.name} #{turn.number}"
-        note(j.HOST, j.FAULT, f"{label} {'begins' if turn.begins else 'ends'} ({turn.rule})")
+        note(j.HOST, j.FAULT, f"{turn.rule.name} #{turn.number} {'begins' if turn.begins else 'ends'} ({turn.rule})")
         if not isinstance(effect, Partition):
             return
         for group in effect.groups:

@@ -38,6 +38,7 @@ from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
 from .errors import LabError, RegistrationError
+from .faults import LabFaults
 from .idle import when_idle
 from .loop import LoopThread
 from .overview import directory_table, processes_table, sessions_table
@@ -126,6 +127,7 @@ class Lab:
             None if self.certificates is None else self.certificates.worker,
         )
         self._crew = Crew(self._folder, self._options)
+        self._faults = LabFaults(self, self._running, self._credentials)
         self._loop: LoopThread | None = None
         self._notebook: WorkerRuntime | None = None
         self._watcher: JournalWatcher | None = None
@@ -218,6 +220,7 @@ class Lab:
             loop.close()
 
     async def _stop_all(self) -> None:
+        self._faults.forget_plans()
         self._crew.resume_all()
         if self._watcher is not None:
             with contextlib.suppress(grpc.RpcError, HostLostError, TimeoutError):
@@ -592,6 +595,11 @@ class Lab:
         if name == HOST:
             raise LabError("A lab cannot be without its host: use lab.kill('host') or lab.restart('host').")
         await self._running().run(self._crew.remove_worker(name))
+
+    @property
+    def faults(self) -> LabFaults:
+        """The fault lab: delay, drop, duplicate, reorder, part and slow on purpose."""
+        return self._faults
 
     async def _note(self, name: str, what: str) -> None:
         """Let the journal know what was done to a process. Where the host itself cannot write, the lab does."""

@@ -27,7 +27,8 @@ LONGEST_TEXT: Final = 1000
 def _check(name: str, value: float, least: float, most: float, *, above: bool = False) -> None:
     """Raises ValueError for a number outside its range, or, with `above`, one that is the least itself."""
     if not (math.isfinite(value) and least <= value <= most) or (above and value == least):
-        raise ValueError(f"{name} should be {'above' if above else 'from'} {least:g} to {most:g}, not {value:g}.")
+        limits = f"above {least:g} and at most {most:g}" if above else f"from {least:g} to {most:g}"
+        raise ValueError(f"{name} should be {limits}, not {value:g}.")
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Match:
             raise ValueError(f"A message's kind is {', '.join(KINDS)}, not {self.kind!r:.100}.")
 
     def __str__(self) -> str:
-        parts = [f"{self.kind}s"] if self.kind else []
+        parts = [f"{self.kind}s" if self.kind else "messages"]
         named = (
             ("of type", self.type), ("from", self.sender), ("to", self.receiver),
             ("sent by", self.from_process), ("sent to", self.to_process),
@@ -200,9 +201,9 @@ class Rule:
     def __str__(self) -> str:
         some = f"{self.probability:.3g}" if self.probability < 1 else ""
         parts = [
-            self.name, str(self.match), str(self.effect),
+            self.name, "" if isinstance(self.effect, Partition) else str(self.match), str(self.effect),
             f"with probability {some}" if some else "",
-            f"the first {self.count}" if self.count is not None else "",
+            f"at most {self.count}" if self.count is not None else "",
             f"from {self.after_s:g} s on" if self.after_s else "",
             f"for {self.for_s:g} s" if self.for_s is not None else "",
         ]  # fmt: skip
