@@ -27,9 +27,16 @@ async def check(number: str, /, *answer: Any, **named: Any) -> Verdict:
         inspect.signature(exercise.check).bind(*answer, **named)
     except TypeError as error:
         return _verdict(exercise, "wrong", expected=exercise.call, seen=str(error))
-    if any(value is ... for value in (*answer, *named.values())):
+    if any(_has_dots(value) for value in (*answer, *named.values())):
         return _verdict(exercise, "unanswered", note="Put your answer where the three dots are, and run its cell.")
     return await _checked(exercise, answer, named)
+
+
+def _has_dots(value: object) -> bool:
+    """Whether there are still dots where an answer should be: alone, or in a list or a dictionary."""
+    if isinstance(value, dict):
+        return any(item is ... for item in value.values())
+    return value is ... or (isinstance(value, list | tuple | set) and any(item is ... for item in value))
 
 
 async def _checked(exercise: Exercise, answer: tuple[Any, ...], named: dict[str, Any]) -> Verdict:

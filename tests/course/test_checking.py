@@ -81,6 +81,8 @@ class Unspeakable:
     ("answer", "kind", "seen"),
     [
         (..., "unanswered", "three dots"),
+        ([7, ...], "unanswered", "three dots"),
+        ({"number": ...}, "unanswered", "three dots"),
         (raising(NotImplementedError()), "unanswered", "NotImplementedError"),
         (raising(ValueError("seven is too many")), "wrong", "ValueError: seven is too many"),
         (raising(StopIteration(7)), "wrong", "StopIteration"),
