@@ -109,6 +109,10 @@ class Catalog:
         if not any(other.type == agent_id.type for other in self._agents):
             self._entries.pop(agent_id.type, None)
 
+    def let_go(self, agent_id: AgentId) -> Agent:
+        """Give up one agent, which lives on elsewhere; return it, so that it can be closed. Raises KeyError."""
+        return self._agents.pop(agent_id)
+
     def remove(self, agent_type: str) -> list[Agent]:
         """Give up a type; return its agents, so that they can be closed. Raises LookupError for an unknown type."""
         self._require(agent_type)

@@ -17,6 +17,7 @@ from ..wire.frames import encode_cancel, encode_parcel
 from ..wire.parcels import Cancel, Parcel
 
 if TYPE_CHECKING:
+    from .leaving import Leaving
     from .sessions import Session
 
 FRAME_BYTES: Final = 256 * 1024
@@ -107,6 +108,8 @@ class Connection:
         """The open sessions that this worker's agents should answer, by session id."""
         self.outstanding: dict[int, Delivery] = {}
         """The copies it was sent, or that wait, of which nobody heard since."""
+        self.leaving: Leaving | None = None
+        """What waits for its agents to move, while it is about to leave."""
         self._queue: deque[_Item] = deque()
         self._queued_bytes = 0
 

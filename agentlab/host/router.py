@@ -10,6 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import count
 
 from ..core import journal as j
@@ -24,6 +25,7 @@ from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, Limits
 from .directory import Directory
 from .faultlab import FaultLab, Host
+from .leaving import Around, HeldEvent, Leaving
 from .sessions import LATE, Session, Sessions
 
 
@@ -72,6 +74,10 @@ class Router:
         )  # fmt: skip
         self._faults: FaultLab | None = None
         """The fault lab, while it has anything to do: messages ask it only then."""
+        self._around_leaving = Around(
+            self.connections, self.sessions, self.directory, self._deliver, self._deliver_event, self._end_with_error,
+            self._drop, self._record, now_s,
+        )  # fmt: skip
 
     # Workers
 
@@ -118,6 +124,9 @@ class Router:
             self._faults.lost(connection)
         self.directory.disconnect(connection.client_id)
         self.note(connection.name, j.GONE, reason)
+        leaving, connection.leaving = connection.leaving, None
+        if leaving is not None:
+            leaving.release()  # to who has its agents now
         for session in list(connection.asked_of.values()):
             text = f"The worker {connection.name} was lost ({reason}) before {session.copy.recipient} answered."
             connection.outstanding.pop(session.delivery.id, None)
@@ -141,7 +150,10 @@ class Router:
     def withdraw(self, client_id: str, agent_type: str) -> None:
         """A worker gives up a type. Raises ValueError."""
         self.directory.withdraw(client_id, agent_type)
-        self.note(self.connections[client_id].name, j.WITHDRAWN, type=agent_type)
+        connection = self.connections[client_id]
+        self.note(connection.name, j.WITHDRAWN, type=agent_type)
+        if connection.leaving is not None:
+            connection.leaving.release_type(agent_type)
 
     def subscribe(self, client_id: str, subscription: Subscription) -> None:
         """Raises ValueError when an equal one exists."""
@@ -184,7 +196,7 @@ class Router:
             text = str(agent_not_found(request.target.type, self.directory.types))
             return self._refuse(source, request, copy, "AgentNotFoundError", text)
         target = self.connections[holder]
-        if not target.has_room():
+        if not target.has_room() or (target.leaving is not None and target.leaving.is_full()):
             text = f"{len(target)} messages already wait at the host for {target.name}, the worker of {target_text}."
             return self._refuse(source, request, copy, "QueueFullError", text)
         delivery = Delivery(next(self._delivery_ids), copy)
@@ -201,10 +213,15 @@ class Router:
         request.message_id = message_id
         request.deadline_s = allowed_s
         request.delivery_id = delivery.id
+        if target.leaving is not None and target.leaving.hold_request(session, request):
+            return None
+        return self._deliver(session, request)
+
+    def _deliver(self, session: Session, request: Request) -> None:
         if self._faults is not None:
             return self._faults.request(session, request)
         request.lamport = self._clock.tick()
-        target.put(request, delivery)
+        session.target.put(request, session.delivery)
         return None
 
     def _response(self, source: Connection, response: Response) -> None:
@@ -261,19 +278,22 @@ class Router:
             return self._drop(copy, "no subscriber", f"nobody subscribes to {topic}")
         by_worker: dict[str, list[tuple[AgentId, int]]] = {}
         deliveries: dict[str, list[Delivery]] = {}
+        event.message_id = message_id
         for agent in recipients:
             own = copy._replace(recipient=str(agent))
             holder = self.directory.holder_of(agent)
             if holder is None:
                 self._drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
-            elif not self.connections[holder].has_room():
-                name = self.connections[holder].name
-                self._drop(own, "queue full", f"too many messages already wait at the host for the worker {name}")
+                continue
+            target = self.connections[holder]
+            if not target.has_room() or (target.leaving is not None and target.leaving.is_full()):
+                self._drop(own, "queue full", f"too many messages already wait at the host for {target.name}")
+            elif target.leaving is not None:
+                target.leaving.hold_event(HeldEvent(source, event, agent, own))
             else:
                 delivery = Delivery(next(self._delivery_ids), own)
                 by_worker.setdefault(holder, []).append((agent, delivery.id))
                 deliveries.setdefault(holder, []).append(delivery)
-        event.message_id = message_id
         if self._faults is not None:
             for holder, receivers in by_worker.items():
                 copies = [(agent, delivery) for (agent, _), delivery in zip(receivers, deliveries[holder], strict=True)]
@@ -284,6 +304,34 @@ class Router:
             event.recipients = receivers
             self.connections[holder].put(event, *deliveries[holder])
         return None
+
+    # Workers that leave in order
+
+    def leave(self, client_id: str) -> None:
+        """A worker is about to leave. Raises ValueError for one that is not connected, or gives no reports."""
+        connection = self.connections.get(client_id)
+        if connection is None or not connection.reports:
+            raise ValueError("Only a worker that is connected, and speaks agentlab's link, can leave in order.")
+        if connection.leaving is None:
+            connection.leaving = Leaving(self._around_leaving, connection)
+            self.directory.leave(client_id)
+            self.note(connection.name, j.LEAVING)
+
+    def stay(self, client_id: str) -> None:
+        """A worker does not leave after all: what waited goes to whoever has its agents."""
+        connection = self.connections.get(client_id)
+        if connection is not None and connection.leaving is not None:
+            leaving, connection.leaving = connection.leaving, None
+            self.directory.stay(client_id)
+            self.note(connection.name, j.STAYING)
+            leaving.release()
+
+    def _deliver_event(self, source: Connection, event: Event, target: Connection, agent: AgentId, copy: Copy) -> None:
+        delivery = Delivery(next(self._delivery_ids), copy)
+        if self._faults is not None:
+            self._faults.event(source, event, target, [(agent, delivery)])
+        else:
+            target.put(replace(event, recipients=[(agent, delivery.id)], lamport=self._clock.tick()), delivery)
 
     def cancel(self, source: Connection, cancel: Cancel) -> None:
         """The sender of a request no longer waits."""

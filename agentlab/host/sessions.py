@@ -98,6 +98,12 @@ class Sessions:
             self._deadlines = [entry for entry in self._deadlines if entry[1] in self._open]
             heapq.heapify(self._deadlines)
 
+    def retarget(self, session: Session, target: Connection) -> None:
+        """Another worker shall answer a request that was not delivered yet."""
+        del session.target.asked_of[session.id]
+        session.target = target
+        target.asked_of[session.id] = session
+
     def ended(self, session_id: str) -> Copy | None:
         """The request of a session that ended, if it is remembered."""
         return self._ended.get(session_id)

@@ -24,6 +24,7 @@ from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
 from .connection import Connection
 from .control import ControlDesk
+from .moving import Moves
 from .router import Router
 from .standard import StandardServices
 
@@ -54,6 +55,7 @@ class Streams:
     def __init__(self, router: Router, machine: str, who_is: WhoIs | None = None) -> None:
         self._router = router
         self._control = ControlDesk(router.directory)
+        self._moves = Moves(router, self._control)
         self._machine = machine
         self._who_is = who_is
         self._journal_name = secrets.token_hex(8)
@@ -78,6 +80,9 @@ class Streams:
         link: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "Open": stream(self.open_link),
             "WithdrawAgent": unary(self._asked(self.withdraw_agent)),
+            "Leave": unary(self._asked(self._moves.leave)),
+            "WaitIdle": unary(self._asked(self._moves.wait_idle)),
+            "HandOver": unary(self._asked(self._moves.hand_over)),
             "Watch": watch(self.watch),
             "Snapshot": unary(self._asked(self.snapshot)),
             "CancelSession": unary(self._asked(self.cancel_session)),
@@ -101,13 +106,16 @@ class Streams:
 
     # Calls
 
-    def _asked(self, answer: Callable[[str, bytes], bytes]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def _asked(
+        self, answer: Callable[[str, bytes], bytes | Awaitable[bytes]]
+    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
         """A unary method that answers ValueError with INVALID_ARGUMENT and PermissionError with PERMISSION_DENIED."""
 
         async def method(request: bytes, context: Context) -> bytes:
             client_id = await _client_id(context)
             try:
-                return answer(client_id, request)
+                answered = answer(client_id, request)
+                return answered if isinstance(answered, bytes) else await answered
             except PermissionError as error:
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
             except ValueError as error:

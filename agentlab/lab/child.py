@@ -71,6 +71,13 @@ async def run_worker(pipe: ParentPipe, configuration: dict[str, Any]) -> None:
                 return await register(runtime, arguments["type"], unpack(arguments["code"]), shared=arguments["shared"])
             case "unregister":
                 return await runtime.unregister(arguments["type"])
+            case "leave":
+                return await runtime.leave()
+            case "stay":
+                return await runtime.stay()
+            case "drain":
+                moved = await runtime.drain(arguments["timeout_s"])
+                return {str(agent): worker for agent, worker in moved.items()}
             case "know":
                 for message_type in unpack(arguments["messages"]):
                     runtime.add_message_serializer(try_get_known_serializers_for_type(message_type))

@@ -214,6 +214,24 @@ class Crew:
         self._registered.setdefault(worker, {})[agent_type] = Registered(parcelled, shared)
         return done
 
+    async def register_as(self, worker: str, agent_type: str, *, like: str) -> None:
+        """Have a worker register what another one has under an agent type. Raises ChildError, LabError."""
+        known = self._registered.get(like, {}).get(agent_type)
+        if known is None:
+            raise LabError(
+                f"The agent type {agent_type!r} was not registered on {like} from here: nobody else can have it."
+            )
+        await self.register(worker, agent_type, known.code, self._messages[agent_type], shared=known.shared)
+
+    def is_shared(self, worker: str, agent_type: str) -> bool:
+        """Whether the type was registered on the worker as one that others may have too."""
+        known = self._registered.get(worker, {}).get(agent_type)
+        return known is not None and known.shared
+
+    def forget(self, worker: str, agent_type: str) -> None:
+        """A worker has given up an agent type: it does not get it back when it is restarted."""
+        self._registered.get(worker, {}).pop(agent_type, None)
+
     async def unregister(self, worker: str, agent_type: str) -> None:
         """Have a worker give up an agent type. Raises ChildError, LabError."""
         await self.process(worker).ask("unregister", type=agent_type)

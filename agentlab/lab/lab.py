@@ -37,6 +37,7 @@ from ..worker.runtime import WorkerRuntime
 from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
+from .draining import drain
 from .errors import LabError, RegistrationError
 from .faults import LabFaults
 from .idle import when_idle
@@ -532,9 +533,31 @@ class Lab:
         self._running().call(self._crew.process(name).resume)
         await self._note(name, j.RESUMED)
 
-    async def restart(self, name: str) -> None:
-        """End a process, if it is alive, and start it again; a worker gets its agents back, without their state."""
+    async def drain(self, name: str, *, to: str | None = None, timeout_s: float | None = 60.0) -> str:
+        """End a worker in order: it takes no new work, its handlers end, its agents go to other workers with their
+        state (by their `save_state` and `load_state`), and it stops. No message is lost over it. Returns what
+        happened, in words.
+
+        Its shared types go to the others that have them. What it alone has goes to the worker `to`, which gets these
+        types registered; without `to` that is refused. Raises LabError then, when handlers still run after
+        `timeout_s` seconds, and when an agent does not take on its state: the worker goes on.
+        """
         loop = self._running()
+        done, moved_types = await loop.run(drain(self._crew, self._host_knows, name, to, timeout_s))
+        for agent_type in moved_types:
+            if to is not None and agent_type in self._registered:
+                self._registered[agent_type] = to, self._registered[agent_type][1]
+        return done
+
+    async def restart(self, name: str, *, drain: bool = False, to: str | None = None) -> None:
+        """End a process, if it is alive, and start it again; a worker gets its agents back, without their state.
+
+        With `drain`, a worker is drained first, so that nothing is lost over it; see `Lab.drain`. Its agents stay
+        where they went, and it takes new ones.
+        """
+        loop = self._running()
+        if drain:
+            await self.drain(name, to=to)
         if name == HOST:
             await loop.run(self._save_journal())
         work = (

@@ -26,7 +26,7 @@ async def replace_agents(
         new: dict[AgentId, Agent] = {}
         for agent_id, agent in old.items():
             new[agent_id] = await catalog.make(agent_id, factory, expected_class)
-            if _keeps_state(agent) and _keeps_state(new[agent_id]) and (state := await agent.save_state()):
+            if keeps_state(agent) and keeps_state(new[agent_id]) and (state := await agent.save_state()):
                 await new[agent_id].load_state(state)
         catalog.swap(agent_type, factory, expected_class, new)
     finally:
@@ -35,7 +35,7 @@ async def replace_agents(
     return len(new)
 
 
-def _keeps_state(agent: Agent) -> bool:
+def keeps_state(agent: Agent) -> bool:
     """Whether the agent's class says how to save and load its state."""
     cls: Any = type(agent)
     return cls.save_state is not BaseAgent.save_state and cls.load_state is not BaseAgent.load_state

@@ -8,11 +8,12 @@ stream to the host is in `agentlab.worker.connection`, what happens to a message
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -31,7 +32,7 @@ from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_T
 from ..core.signals import wait_for_signal
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
-from ..wire import calls, watching
+from ..wire import calls, draining, watching
 from ..wire.channel import checked_address
 from ..wire.control import Answer, Describe, LoadState, Question, SaveState
 from ..wire.parcels import ATTEMPT, Event, Frame, Payload, Request, Response
@@ -41,6 +42,7 @@ from .calls import PendingCalls
 from .clock import HostClock
 from .connection import HostConnection
 from .control import ControlChannel
+from .draining import hand_over_all
 from .inbox import Inbox
 from .replacing import replace_agents
 
@@ -439,6 +441,49 @@ class WorkerRuntime(LocalRuntime):
                 logger.info("The host did not withdraw %s: %s", agent_type, _details(error))
         await close_agents(agents)
 
+    # Leaving in order
+
+    async def leave(self) -> None:
+        """Tell the host that this worker is about to leave: what comes for its agents waits there from now on.
+
+        Meanwhile another worker may register a type that was only here. Raises ValueError, HostLostError.
+        """
+        await self._tell_link("Leave", draining.encode_leave(True))
+
+    async def stay(self) -> None:
+        """Take back `leave`: what waited comes here. Agents that were handed over stay where they are."""
+        await self._tell_link("Leave", draining.encode_leave(False))
+
+    async def drain(self, timeout_s: float | None = None) -> dict[AgentId, str]:
+        """Hand over all agents to other workers of their types, with their state, and give up the types; return which
+        worker has each agent now. Nothing is lost over it: what comes for an agent waits at the host, its handlers
+        that run end here first, and what it is asked next, it is asked there.
+
+        Raises ValueError for an agent that cannot move, TimeoutError when handlers still run after `timeout_s`
+        seconds, HostLostError: the worker then stays, with the agents that did not move.
+        """
+        await self.leave()
+        try:
+            async with asyncio.timeout(timeout_s):
+                moved = await hand_over_all(self._catalog, self._tell_link)
+                for agent_type in self._catalog.types:
+                    await self.unregister(agent_type)
+        except BaseException as error:
+            with contextlib.suppress(HostLostError, ValueError):
+                await self.stay()
+            if isinstance(error, BaseExceptionGroup):
+                raise next(_leaves(error)) from None
+            raise
+        return moved
+
+    async def _tell_link(self, method: str, request: bytes) -> bytes:
+        try:
+            return await self._connection.call(calls.LINK, method, request)
+        except grpc.RpcError as error:
+            if _code(error) == grpc.StatusCode.INVALID_ARGUMENT:
+                raise ValueError(_details(error)) from error
+            raise HostLostError(f"The host could not be asked: {_details(error)}") from error
+
     async def add_subscription(self, subscription: Subscription) -> None:
         """Raises ValueError when an equal one is there, here or at another worker."""
         request = calls.encode_add_subscription(subscription)
@@ -569,6 +614,14 @@ class WorkerRuntime(LocalRuntime):
     def __repr__(self) -> str:
         state = "stopped" if not self._running else "connected" if self.connected else "not connected"
         return f"<WorkerRuntime {self.name} {state}, host {self.host_address}, {len(self.agent_types)} agent types>"
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _code(error: grpc.RpcError) -> Any:

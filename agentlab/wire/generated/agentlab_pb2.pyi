@@ -149,6 +149,40 @@ class WithdrawAgentResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class LeaveRequest(_message.Message):
+    __slots__ = ("leaves",)
+    LEAVES_FIELD_NUMBER: _ClassVar[int]
+    leaves: bool
+    def __init__(self, leaves: bool = ...) -> None: ...
+
+class LeaveResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WaitIdleRequest(_message.Message):
+    __slots__ = ("agent_id",)
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    agent_id: _agent_worker_pb2.AgentId
+    def __init__(self, agent_id: _Optional[_Union[_agent_worker_pb2.AgentId, _Mapping]] = ...) -> None: ...
+
+class WaitIdleResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class HandOverRequest(_message.Message):
+    __slots__ = ("agent_id", "state")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    agent_id: _agent_worker_pb2.AgentId
+    state: str
+    def __init__(self, agent_id: _Optional[_Union[_agent_worker_pb2.AgentId, _Mapping]] = ..., state: _Optional[str] = ...) -> None: ...
+
+class HandOverResponse(_message.Message):
+    __slots__ = ("worker",)
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    worker: str
+    def __init__(self, worker: _Optional[str] = ...) -> None: ...
+
 class WatchRequest(_message.Message):
     __slots__ = ("after", "follow")
     AFTER_FIELD_NUMBER: _ClassVar[int]

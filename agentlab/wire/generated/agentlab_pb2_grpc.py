@@ -44,6 +44,21 @@ class LinkStub(object):
                 request_serializer=agentlab__pb2.WithdrawAgentRequest.SerializeToString,
                 response_deserializer=agentlab__pb2.WithdrawAgentResponse.FromString,
                 _registered_method=True)
+        self.Leave = channel.unary_unary(
+                '/agentlab.v1.Link/Leave',
+                request_serializer=agentlab__pb2.LeaveRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.LeaveResponse.FromString,
+                _registered_method=True)
+        self.WaitIdle = channel.unary_unary(
+                '/agentlab.v1.Link/WaitIdle',
+                request_serializer=agentlab__pb2.WaitIdleRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.WaitIdleResponse.FromString,
+                _registered_method=True)
+        self.HandOver = channel.unary_unary(
+                '/agentlab.v1.Link/HandOver',
+                request_serializer=agentlab__pb2.HandOverRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.HandOverResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/agentlab.v1.Link/Watch',
                 request_serializer=agentlab__pb2.WatchRequest.SerializeToString,
@@ -94,6 +109,27 @@ class LinkServicer(object):
 
     def WithdrawAgent(self, request, context):
         """Gives up an agent type.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Leave(self, request, context):
+        """The worker is about to leave: what comes for its agents waits until they have moved, or it stays after all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitIdle(self, request, context):
+        """Answers when a leaving worker's agent has nothing under way any more; or all its agents.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HandOver(self, request, context):
+        """Gives a leaving worker's agent to another worker of its type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +195,21 @@ def add_LinkServicer_to_server(servicer, server):
                     servicer.WithdrawAgent,
                     request_deserializer=agentlab__pb2.WithdrawAgentRequest.FromString,
                     response_serializer=agentlab__pb2.WithdrawAgentResponse.SerializeToString,
+            ),
+            'Leave': grpc.unary_unary_rpc_method_handler(
+                    servicer.Leave,
+                    request_deserializer=agentlab__pb2.LeaveRequest.FromString,
+                    response_serializer=agentlab__pb2.LeaveResponse.SerializeToString,
+            ),
+            'WaitIdle': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitIdle,
+                    request_deserializer=agentlab__pb2.WaitIdleRequest.FromString,
+                    response_serializer=agentlab__pb2.WaitIdleResponse.SerializeToString,
+            ),
+            'HandOver': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOver,
+                    request_deserializer=agentlab__pb2.HandOverRequest.FromString,
+                    response_serializer=agentlab__pb2.HandOverResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -250,6 +301,87 @@ class Link(object):
             '/agentlab.v1.Link/WithdrawAgent',
             agentlab__pb2.WithdrawAgentRequest.SerializeToString,
             agentlab__pb2.WithdrawAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Leave(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/Leave',
+            agentlab__pb2.LeaveRequest.SerializeToString,
+            agentlab__pb2.LeaveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitIdle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/WaitIdle',
+            agentlab__pb2.WaitIdleRequest.SerializeToString,
+            agentlab__pb2.WaitIdleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandOver(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/HandOver',
+            agentlab__pb2.HandOverRequest.SerializeToString,
+            agentlab__pb2.HandOverResponse.FromString,
             options,
             channel_credentials,
             insecure,
