@@ -9,11 +9,16 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+import nbformat
+from nbclient import NotebookClient
+
 from agentlab import AgentId, Lab, UndeliverableException
 from agentlab.core.journal import REQUEST, STARTED
 from agentlab.gallery.cascade import Cascade, Wave
 from agentlab.gallery.debate import Judge, Motion, Player
 from agentlab.gallery.slow import Slow, Work
+
+from .course.answers import answers_of
 
 RUNS = Path(__file__).parents[1] / "notebooks" / "runs"
 
@@ -52,6 +57,29 @@ async def lost(lab: Lab) -> None:
             await one
 
 
+MARKET = """
+await lab.stop()
+lab = await Lab.start(workers=3)
+await open_market(lab)
+await lab.send_message(Sell("lamp", reserve=20), "auctioneer")
+await lab.when_idle()
+await lab.stop()
+lab.save({path!r})
+"""
+"""A last cell for the solved notebook 10: one auction."""
+
+
+async def market() -> Path:
+    """One auction in the market that is notebook 10's solution."""
+    path, stem = RUNS / "market.jsonl", "10_capstone"
+    notebook = nbformat.read(RUNS.parent / f"{stem}.ipynb", as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    source = [cells[0], *(answers.solution for answers in answers_of(stem).values()), MARKET.format(path=str(path))]
+    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in source])
+    await NotebookClient(alone, timeout=60, kernel_name="python3").async_execute()
+    return path
+
+
 async def main() -> None:
     """Record all of them."""
     for story in (debate, cascade, lost):
@@ -60,6 +88,7 @@ async def main() -> None:
             await lab.when_idle()
         path = lab.save(RUNS / f"{story.__name__}.jsonl")
         print(path, path.stat().st_size // 1000, "kB:", lab.journal)
+    print(await market())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ OUTCOMES: Final = {"slow-1": "handled", "slow-2": "timed out", "slow-3": "worker
     "What became of them",
     'timeline.plot(Run.open("runs/lost.jsonl")): look at how each of the three arrows from the notebook ends.',
     "The journal's events with what == 'failed' or 'lost' say why in their detail.",
-    "A handler's bar does not say what the sender got: follow the arrow back to the notebook.",
+    "A handler's bar does not say what the sender got: look on the host's lane for a deadline that was missed.",
 )
 async def what_became(outcomes: Any) -> str:
     expect(isinstance(outcomes, dict), "a dictionary with three outcomes", outcomes)
