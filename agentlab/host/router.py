@@ -20,7 +20,7 @@ from ..core.ids import AgentId
 from ..core.journal import Journal
 from ..core.subscriptions import Subscription
 from ..wire.faults import Rule
-from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, Parcel, Report, Request, Response
+from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, Parcel, Report, Request, Response, WireError
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, Limits
 from .directory import Directory
@@ -174,12 +174,18 @@ class Router:
         else:
             self._event(source, parcel)
 
-    def reject(self, source: Connection, request_id: str, why: str) -> None:
-        """A worker sent something illegal. If it was a request, its sender is told."""
+    def reject(self, source: Connection, error: WireError) -> None:
+        """A worker sent something illegal. Whoever waits for an answer because of it is told: the sender of an illegal
+        request, or the one whose request was answered so."""
+        why = str(error)
         self.counters["illegal"] += 1
         self.note(source.name, j.REFUSED, why)
-        if request_id:
-            source.put(Response(request_id, failure=Failure("UndeliverableException", why)))
+        if error.request_id:
+            source.put(Response(error.request_id, failure=Failure("UndeliverableException", why)))
+        session = source.asked_of.get(error.answers)
+        if session is not None:
+            text = f"{session.copy.recipient} on {source.name} answered with something illegal: {why}"
+            self._end_with_error(session, "UndeliverableException", text, j.FAILED)
 
     def _request(self, source: Connection, request: Request) -> None:
         payload = request.payload

@@ -120,6 +120,8 @@ class Streams:
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
             except ValueError as error:
                 logger.info("Refused %s of client %s: %s", answer.__name__, client_id, error)
+                if client_id in self._router.connections:
+                    self._note(client_id, str(error))
                 # Cut, because it travels in a header, and gRPC refuses large ones.
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1000])
             raise AssertionError("abort raises")
@@ -228,8 +230,8 @@ class Streams:
         def receive(data: bytes) -> None:
             received_ns = time.time_ns()
             frame: Frame = decode_frame(data)
-            for request_id, why in frame.rejected:
-                self._router.reject(connection, request_id, why)
+            for error in frame.rejected:
+                self._router.reject(connection, error)
             if frame.reports:
                 self._router.report(connection, frame.reports)
             for parcel in frame.parcels:
@@ -343,7 +345,7 @@ class _Stream:
             logger.info("Worker %s left: %s", self.connection.name, self.connection.closed)
 
     def _reject(self, error: WireError) -> None:
-        self._router.reject(self.connection, error.request_id, str(error))
+        self._router.reject(self.connection, error)
 
     async def _until_it_reads(self) -> None:
         """Wait while a worker that sends and does not read has more answers waiting than it should, and while it is cut

@@ -8,10 +8,13 @@ input is checked: what is not legal raises `WireError` and goes no further.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from ..core.ids import AgentId
 from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
@@ -175,7 +178,7 @@ def read_message(message: agents_pb.Message) -> Parcel:
         if beside > LARGEST_ENVELOPE:
             raise WireError(f"The message has {beside:,} bytes beside its payload; {LARGEST_ENVELOPE:,} are allowed.")
     except WireError as error:
-        error.request_id = message.request.request_id
+        error.request_id, error.answers = message.request.request_id, message.response.request_id
         raise
     return parcel
 
@@ -312,5 +315,29 @@ def decode_plain(data: bytes) -> Parcel:
     try:
         message = agents_pb.Message.FromString(data)
     except DecodeError as error:
-        raise WireError(f"These bytes are no agents.Message: {error}") from error
+        wrong = WireError(f"These bytes are no agents.Message: {error}")
+        wrong.request_id, wrong.answers = _id_inside(data, 1), _id_inside(data, 2)
+        raise wrong from error
     return read_message(message)
+
+
+def _id_inside(data: bytes, kind: int) -> str:
+    """The request id of a broken request (1) or response (2), as far as the bytes hold together; else empty.
+
+    A single text that is no UTF-8 breaks a message. Its sender need not wait for its deadline because of that.
+    """
+    try:
+        for field in _fields(data):
+            if field.field_number == kind and isinstance(field.data, bytes):
+                for inner in _fields(field.data):
+                    if inner.field_number == 1 and isinstance(inner.data, bytes):
+                        return inner.data.decode()
+    except (DecodeError, UnicodeDecodeError):
+        return ""
+    return ""
+
+
+def _fields(data: bytes) -> Iterator[Any]:
+    """What a message has, whatever message it is: to one that has no fields, all are unknown."""
+    fields: Any = UnknownFieldSet(Empty.FromString(data))  # its stub does not know that it can be iterated
+    return iter(fields)

@@ -129,7 +129,8 @@ def decode_frame(data: bytes) -> Frame:
         try:
             frame.parcels.append(_read_parcel(piece))
         except WireError as error:
-            frame.rejected.append((piece.message.request.request_id, str(error)))
+            error.request_id, error.answers = piece.message.request.request_id, piece.message.response.request_id
+            frame.rejected.append(error)
     if raw.cancels:
         frame.cancels = [Cancel(cancel.request_id, cancel.reason) for cancel in raw.cancels]
     if raw.HasField("reports"):

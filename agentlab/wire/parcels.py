@@ -27,6 +27,8 @@ class WireError(ValueError):
         super().__init__(text if len(text) <= 500 else f"{text[:500]}…")
         self.request_id = ""
         """Of a request that is illegal: its sender waits for an answer."""
+        self.answers = ""
+        """Of a reply that is illegal: the request whose sender waits for a better one, which will not come."""
 
 
 class Payload(NamedTuple):
@@ -188,5 +190,5 @@ class Frame:
     welcome: Welcome | None = None
     goodbye: bool = False
     """The worker stops on purpose. A stream may end for other reasons, and look the same."""
-    rejected: list[tuple[str, str]] = field(default_factory=list)
-    """What in this frame was no legal message: ``(request id or "", why)``."""
+    rejected: list[WireError] = field(default_factory=list)
+    """What in this frame was no legal message."""

@@ -22,7 +22,13 @@ from ..core.agents import Agent
 from ..core.cancellation import CancellationToken
 from ..core.catalog import close_agents
 from ..core.contexts import MessageContext, MessageHandlerContext
-from ..core.exceptions import DeadlineExceededError, HostLostError, NotAccessibleError, PayloadTooLargeError
+from ..core.exceptions import (
+    DeadlineExceededError,
+    HostLostError,
+    NotAccessibleError,
+    PayloadTooLargeError,
+    UndeliverableException,
+)
 from ..core.ids import AgentId, AgentMetadata, AgentType
 from ..core.interventions import InterventionHandler
 from ..core.local import LocalRuntime
@@ -267,7 +273,11 @@ class WorkerRuntime(LocalRuntime):
                 return await self._ask(recipient, payload, sender, message_id, token, deadline_s, left_s, attempt)
 
             reply = await with_retry(retry, ask, deadline_s=deadline_s, token=token, goes_on=lambda: self._running)
-        return self._inbox.read(sender, reply) if reply.type else None
+        try:
+            return self._inbox.read(sender, reply) if reply.type else None
+        except ValueError as error:
+            text = f"{recipient} answered with a {reply.type:.100} that cannot be read: {error}"
+            raise UndeliverableException(text) from error
 
     async def _ask(
         self,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentlab import AgentId
 from agentlab.core import journal as j
 from agentlab.host.connection import Limits
-from agentlab.wire.parcels import NOTHING, Event, Failure, Payload, Request, Response
+from agentlab.wire.parcels import NOTHING, Event, Failure, Payload, Request, Response, WireError
 
 from .world import TEXT, Peer, World
 
@@ -282,12 +282,31 @@ def test_a_reply_that_nobody_asked_for_is_noted_and_harms_nothing(world: World) 
 
 def test_something_illegal_is_noted_and_a_request_answered(world: World) -> None:
     asker = world.worker("asker")
-    world.router.reject(asker.connection, "7", "no such thing")
-    world.router.reject(asker.connection, "", "no such thing")
+    error = WireError("no such thing")
+    world.router.reject(asker.connection, error)
+    error.request_id = "7"
+    world.router.reject(asker.connection, error)
     (response,) = asker.read_responses()
     assert response.request_id == "7"
     assert response.failure is not None
     assert len(world.events("process", j.REFUSED)) == 2
+
+
+def test_an_illegal_reply_ends_its_session_at_once_and_no_other(world: World) -> None:
+    sky, asker = world.worker("sky", "sky"), world.worker("asker")
+    for number in ("1", "2"):
+        asker.ask(number, "sky")
+    first, second = sky.read_requests()
+    error = WireError("no such thing")
+    error.answers = second.request_id
+    world.router.reject(asker.connection, error)  # it was not asked of this worker
+    error.answers = first.request_id
+    world.router.reject(sky.connection, error)
+    (response,) = asker.read_responses()
+    assert response.request_id == "1"
+    assert response.failure is not None
+    assert response.failure.text == "sky/k on sky answered with something illegal: no such thing"
+    assert len(world.router.sessions) == 1
 
 
 # Published messages
