@@ -90,9 +90,13 @@ class Fault:
         """End it. Doing it twice does nothing."""
         await self._faults.remove(self)
 
+    @property
+    def text(self) -> str:
+        """What it does, in words."""
+        return str(self.what) if isinstance(self.what, Plan) else str(self.what.rule)
+
     def __repr__(self) -> str:
-        text = str(self.what) if isinstance(self.what, Plan) else str(self.what.rule)
-        return f"<Fault {self.number}: {text}>"
+        return f"<Fault {self.number}: {self.text}>"
 
 
 class Setting:
@@ -114,6 +118,11 @@ class Setting:
             raise
         self._set += done
         return done
+
+    async def said(self) -> str:
+        """Set them, and say so in words."""
+        done = await self.set_all()
+        return f"Set {', '.join(f'#{fault.number} {fault.text}' for fault in done)}."
 
     async def remove_all(self) -> None:
         """Remove those that were set from here."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .dashboard import Dashboard
+    from .faults import FaultsPanel
     from .live_timeline import LiveTimeline
     from .logs import LogsPanel
     from .registering import RegisterPanel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Dashboard": "dashboard",
+    "FaultsPanel": "faults",
     "LiveTimeline": "live_timeline",
     "LogsPanel": "logs",
     "RegisterPanel": "registering",
@@ -34,6 +36,7 @@ _MODULES = {
 
 __all__ = [
     "Dashboard",
+    "FaultsPanel",
     "LiveTimeline",
     "LogsPanel",
     "RegisterPanel",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from .faults import FaultsPanel
 from .logs import LogsPanel
 from .panel import Panel, open_panel
 from .reading import LabFacts
@@ -33,6 +34,7 @@ class Dashboard(Panel):
         self.register = RegisterPanel(self.lab, inside=True)
         self.send = SendPanel(self.lab, inside=True)
         self.sessions = SessionsPanel(self.lab, inside=True)
+        self.faults = FaultsPanel(self.lab, inside=True)
         self.logs = LogsPanel(self.lab, inside=True)
         self.timeline = TimelinePanel(self.lab, inside=True)
         self.tabs = w.Tab(
@@ -47,7 +49,7 @@ class Dashboard(Panel):
     @property
     def panels(self) -> list[Panel]:
         """All of them, the topology first."""
-        return [self.topology, self.register, self.send, self.sessions, self.logs, self.timeline]
+        return [self.topology, self.register, self.send, self.sessions, self.faults, self.logs, self.timeline]
 
     def _turn(self) -> None:
         """Another tab is in front."""

@@ -33,7 +33,7 @@ from agentlab.wire import calls, security
 from agentlab.wire.generated import agent_worker_pb2, agentlab_pb2
 
 TOKENS = Tokens()
-OWNERS_CALLS = {"Watch", "Snapshot", "NoteProcess"}
+OWNERS_CALLS = {"Watch", "Snapshot", "NoteProcess", "SetFault", "RemoveFaults", "ListFaults"}
 
 
 def all_calls() -> dict[str, Any]:
