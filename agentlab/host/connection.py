@@ -9,20 +9,17 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..wire.channel import MESSAGE_BYTES
 from ..wire.codec import encode_plain
-from ..wire.frames import encode_cancel, encode_parcel
+from ..wire.columns import row_of
+from ..wire.frames import FRAME_BYTES, Piece, piece_bytes
 from ..wire.parcels import Cancel, Parcel
 
 if TYPE_CHECKING:
     from .leaving import Leaving
     from .sessions import Session
-
-FRAME_BYTES: Final = 256 * 1024
-"""A frame is closed when it holds this much: enough to make gRPC's cost per frame small, little enough that the first
-message in it does not wait long for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,9 @@ class Delivery:
 
 
 class _Item(NamedTuple):
-    data: bytes
+    piece: Piece | bytes
+    """Of a frame; or a plain message."""
+    size: int
     deliveries: tuple[Delivery, ...]
 
 
@@ -130,28 +129,30 @@ class Connection:
         for delivery in deliveries:
             delivery.lamport = parcel.lamport
             self.outstanding[delivery.id] = delivery
-        self._put(_Item(encode_parcel(parcel) if self.reports else encode_plain(parcel), deliveries))
+        piece = row_of(parcel) if self.reports else encode_plain(parcel)
+        self._put(piece, len(piece) if isinstance(piece, bytes) else piece_bytes(piece), deliveries)
 
     def put_cancel(self, cancel: Cancel) -> None:
         """Queue a cancellation; a plain worker has no way to hear of it."""
         if self.reports:
-            self._put(_Item(encode_cancel(cancel), ()))
+            self._put(cancel, piece_bytes(cancel), ())
 
-    def _put(self, item: _Item) -> None:
-        self._queue.append(item)
-        self._queued_bytes += len(item.data)
+    def _put(self, piece: Piece | bytes, size: int, deliveries: tuple[Delivery, ...]) -> None:
+        self._queue.append(_Item(piece, size, deliveries))
+        self._queued_bytes += size
         self.wake()
 
-    def take(self) -> tuple[list[bytes], list[Delivery]]:
-        """Take what should be written next: pieces for one frame, or one plain message; and whose copies they are."""
-        pieces: list[bytes] = []
+    def take(self) -> tuple[list[Any], list[Delivery]]:
+        """Take what should be written next: pieces for one frame, or the bytes of one plain message; and whose copies
+        they are."""
+        pieces: list[Any] = []
         deliveries: list[Delivery] = []
-        size = 0
-        while self._queue and (not pieces or (self.reports and size + len(self._queue[0].data) <= FRAME_BYTES)):
-            item = self._queue.popleft()
-            pieces.append(item.data)
-            deliveries.extend(item.deliveries)
-            size += len(item.data)
+        queue, size = self._queue, 0
+        while queue and (not pieces or (self.reports and size + queue[0].size <= FRAME_BYTES)):
+            piece, piece_size, of = queue.popleft()
+            pieces.append(piece)
+            deliveries.extend(of)
+            size += piece_size
         self._queued_bytes -= size
         return pieces, deliveries
 

@@ -74,7 +74,8 @@ def agent_id(agent_type: str, key: str) -> AgentId:
 
 
 @lru_cache(maxsize=4096)
-def _topic_id(topic_type: str, source: str) -> TopicId:
+def topic_id(topic_type: str, source: str) -> TopicId:
+    """Raises WireError for an illegal type."""
     try:
         return TopicId(topic_type, source)
     except ValueError as error:
@@ -130,7 +131,9 @@ def write_message(parcel: Parcel, message: agents_pb.Message) -> None:
 
 
 def cut(text: str) -> str:
-    """The text, without its middle when it is very long."""
+    """The text as the wire can hold it, without its middle when it is very long."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # an exception's text may hold anything, also half a character
     if len(text) <= LONGEST_TEXT:
         return text
     half = LONGEST_TEXT // 2
@@ -256,7 +259,7 @@ def _read_event(event: Any) -> Event:
     if _SENDER_TYPE in attributes and _SENDER_KEY in attributes:
         sender = agent_id(attributes[_SENDER_TYPE], attributes[_SENDER_KEY])
     return Event(
-        _topic_id(event.type, event.source),
+        topic_id(event.type, event.source),
         Payload(attributes[_SCHEMA], named, data),
         None if sender == _NOBODY else sender,
         event.id,

@@ -1,28 +1,26 @@
 """Frames: agentlab's dialect of the wire, in which messages travel in batches, each with its stamps beside it.
 
-What a message is, and AutoGen's dialect, are in `agentlab.wire.codec`. Decoding is where the network's input is
-checked: what is not legal raises `WireError`, or is put aside, and goes no further.
+How the messages are written is in `agentlab.wire.columns`, AutoGen's dialect in `agentlab.wire.codec`. Decoding is
+where the network's input is checked: what is not legal raises `WireError`, or is put aside, and goes no further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
 from ..core import journal as j
-from .codec import agent_id, cut, plausible_lamport, read_message, stated_seconds, write_message
+from .codec import cut, plausible_lamport
+from .columns import Row, read_rows, row_bytes, write_rows
 from .generated import agentlab_pb2 as lab_pb
 from .parcels import (
     Cancel,
     ClockSample,
-    Event,
     Frame,
     Hello,
-    Parcel,
     Report,
-    Request,
     Welcome,
     WireError,
 )
@@ -38,51 +36,21 @@ _WHAT_TO_WIRE: Final = {
 _WHAT_FROM_WIRE: Final = {number: what for what, number in _WHAT_TO_WIRE.items()}
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+FRAME_BYTES: Final = 256 * 1024
+"""A frame is closed when it holds about this much: enough to make gRPC's cost per frame small, little enough that the
+first message in it does not wait long for the last."""
+
+Piece = Row | Cancel
+"""What a frame is put together from: a message as a row, or the cancellation of one."""
 
 
-def _field(number: int, data: bytes) -> bytes:
-    """A length-delimited protobuf field. The fields of one message may simply be joined, so a frame is put together
-    from parcels that were encoded one by one when they were sent, without parsing or copying them again."""
-    return _varint(number << 3 | 2) + _varint(len(data)) + data
-
-
-_PARCELS: Final = lab_pb.Frame.PARCELS_FIELD_NUMBER
-_CANCELS: Final = lab_pb.Frame.CANCELS_FIELD_NUMBER
-
-
-def encode_parcel(parcel: Parcel) -> bytes:
-    """A piece of a frame."""
-    out = lab_pb.Parcel()
-    write_message(parcel, out.message)
-    out.sent_ns, out.lamport = parcel.sent_ns, parcel.lamport
-    if isinstance(parcel, Event):
-        out.message_id, out.cause = parcel.message_id, parcel.cause
-        for agent, delivery_id in parcel.recipients:
-            out.recipients.add(type=agent.type, key=agent.key)
-            out.delivery_ids.append(delivery_id)
-    else:
-        out.delivery_id = parcel.delivery_id
-        if isinstance(parcel, Request):
-            out.message_id, out.cause = parcel.message_id, parcel.cause
-            if parcel.deadline_s is not None:
-                out.deadline_s = parcel.deadline_s
-    return _field(_PARCELS, out.SerializeToString())
-
-
-def encode_cancel(cancel: Cancel) -> bytes:
-    """A piece of a frame."""
-    return _field(_CANCELS, lab_pb.Cancel(request_id=cancel.request_id, reason=cancel.reason).SerializeToString())
+def piece_bytes(piece: Piece) -> int:
+    """About how many bytes of a frame a piece takes."""
+    return row_bytes(piece) if isinstance(piece, tuple) else len(piece.reason)
 
 
 def encode_frame(
-    pieces: Iterable[bytes] = (),
+    pieces: Sequence[Piece] = (),
     *,
     reports: Iterable[Report] = (),
     clock: ClockSample | None = None,
@@ -90,21 +58,30 @@ def encode_frame(
     welcome: Welcome | None = None,
     goodbye: bool = False,
 ) -> bytes:
-    """A frame of pieces made by `encode_parcel` and `encode_cancel`, and of what there is one of."""
-    rest = lab_pb.Frame()
+    """A frame of messages and cancellations, and of what there is one of."""
+    frame = lab_pb.Frame()
+    rows = [piece for piece in pieces if isinstance(piece, tuple)]
+    if rows:
+        write_rows(rows, frame.parcels)
+    if len(rows) < len(pieces):
+        for piece in pieces:
+            if isinstance(piece, Cancel):
+                frame.cancels.add(request_id=piece.request_id, reason=cut(piece.reason))
     if hello is not None:
-        rest.hello.name, rest.hello.pid, rest.hello.machine = hello.name, hello.pid, hello.machine
-        rest.hello.resume_token, rest.hello.version = hello.resume_token, hello.version
+        frame.hello.name, frame.hello.pid, frame.hello.machine = hello.name, hello.pid, hello.machine
+        frame.hello.resume_token, frame.hello.version = hello.resume_token, hello.version
     if welcome is not None:
-        rest.welcome.name, rest.welcome.machine = welcome.name, welcome.machine
-        rest.welcome.resume_token, rest.welcome.version = welcome.resume_token, welcome.version
-        rest.welcome.max_message_bytes = welcome.max_message_bytes
+        frame.welcome.name, frame.welcome.machine = welcome.name, welcome.machine
+        frame.welcome.resume_token, frame.welcome.version = welcome.resume_token, welcome.version
+        frame.welcome.max_message_bytes = welcome.max_message_bytes
     if clock is not None:
-        rest.clock.worker_sent_ns, rest.clock.host_received_ns, rest.clock.host_sent_ns = clock
+        frame.clock.worker_sent_ns, frame.clock.host_received_ns, frame.clock.host_sent_ns = clock
     if reports:
-        _write_reports(reports, rest.reports)
-    rest.goodbye = goodbye
-    return b"".join((rest.SerializeToString(), *pieces))
+        _write_reports(reports, frame.reports)
+    if goodbye:
+        frame.goodbye = True
+    data: bytes = frame.SerializeToString()
+    return data
 
 
 def _write_reports(reports: Iterable[Report], into: lab_pb.Reports) -> None:
@@ -125,12 +102,8 @@ def decode_frame(data: bytes) -> Frame:
     except DecodeError as error:
         raise WireError(f"These bytes are no agentlab frame: {error}") from error
     frame = Frame()
-    for piece in raw.parcels:
-        try:
-            frame.parcels.append(_read_parcel(piece))
-        except WireError as error:
-            error.request_id, error.answers = piece.message.request.request_id, piece.message.response.request_id
-            frame.rejected.append(error)
+    if raw.HasField("parcels"):
+        frame.parcels = read_rows(raw.parcels, len(data), frame.rejected)
     if raw.cancels:
         frame.cancels = [Cancel(cancel.request_id, cancel.reason) for cancel in raw.cancels]
     if raw.HasField("reports"):
@@ -146,25 +119,6 @@ def decode_frame(data: bytes) -> Frame:
         w = raw.welcome
         frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version)
     return frame
-
-
-def _read_parcel(piece: lab_pb.Parcel) -> Parcel:
-    parcel = read_message(piece.message)
-    parcel.sent_ns, parcel.lamport = piece.sent_ns, plausible_lamport(piece.lamport)
-    if isinstance(parcel, Event):
-        parcel.message_id, parcel.cause = piece.message_id, piece.cause
-        if piece.recipients:
-            agents = [agent_id(agent.type, agent.key) for agent in piece.recipients]
-            if len(agents) != len(piece.delivery_ids):
-                raise WireError("A published message needs one delivery id for each recipient.")
-            parcel.recipients = list(zip(agents, piece.delivery_ids, strict=True))
-    else:
-        parcel.delivery_id = piece.delivery_id
-        if isinstance(parcel, Request):
-            parcel.message_id, parcel.cause = piece.message_id, piece.cause
-            if piece.HasField("deadline_s"):
-                parcel.deadline_s = stated_seconds(piece.deadline_s)
-    return parcel
 
 
 def _read_reports(raw: lab_pb.Reports) -> list[Report]:

@@ -10,11 +10,9 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from ..wire.codec import encode_plain
-from ..wire.frames import encode_cancel, encode_frame, encode_parcel
+from ..wire.columns import row_of
+from ..wire.frames import FRAME_BYTES, Piece, encode_frame, piece_bytes
 from ..wire.parcels import Cancel, ClockSample, Parcel, Report, Request, Response
-
-FRAME_BYTES: Final = 256 * 1024
-"""A frame is closed when it holds this much; see `agentlab.host.connection.FRAME_BYTES`."""
 
 FRAME_REPORTS: Final = 400
 """Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
@@ -30,7 +28,7 @@ the memory faster than the network empties it."""
 
 
 class _Item(NamedTuple):
-    data: bytes
+    piece: Piece
     request_id: str
     """Of a request; empty of everything else."""
     parcel: Parcel | None
@@ -74,14 +72,14 @@ class Outbox:
 
     async def send(self, parcel: Parcel) -> None:
         """Queue a message, in order; then, if very many wait, wait until fewer do."""
-        self._put(_Item(encode_parcel(parcel), parcel.request_id if isinstance(parcel, Request) else "", parcel))
+        self._put(_Item(row_of(parcel), parcel.request_id if isinstance(parcel, Request) else "", parcel))
         if len(self._queue) > HIGH_WATER:
             self._room.clear()
             await self._room.wait()
 
     def reply(self, response: Response) -> None:
         """Queue a reply."""
-        self._put(_Item(encode_parcel(response), "", response))
+        self._put(_Item(row_of(response), "", response))
 
     def report(self, report: Report) -> None:
         """Say what became of a delivered copy."""
@@ -107,7 +105,7 @@ class Outbox:
         """The sender of a request no longer waits: take it back if it was not sent yet, else cancel it."""
         if request_id in self._in_flight:
             self._in_flight.discard(request_id)
-            self._put(_Item(encode_cancel(Cancel(request_id, reason)), "", None))
+            self._put(_Item(Cancel(request_id, reason), "", None))
         else:
             self._queue = deque(item for item in self._queue if item.request_id != request_id)
             self._make_room()
@@ -127,12 +125,13 @@ class Outbox:
     def next_frame(self, clock: ClockSample | None) -> bytes:
         """What has queued, as one frame of agentlab's link."""
         self._wrote_s = asyncio.get_running_loop().time()
-        pieces: list[bytes] = []
+        pieces: list[Piece] = []
         size = 0
-        while self._queue and (not pieces or size + len(self._queue[0].data) <= FRAME_BYTES):
-            item = self._take()
-            pieces.append(item.data)
-            size += len(item.data)
+        while self._queue:
+            size += piece_bytes(self._queue[0].piece)
+            if pieces and size > FRAME_BYTES:
+                break
+            pieces.append(self._take().piece)
         reports, self._reports = self._reports[:FRAME_REPORTS], self._reports[FRAME_REPORTS:]
         return encode_frame(pieces, reports=reports, clock=clock)
 

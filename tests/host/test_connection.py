@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlab import AgentId
-from agentlab.host.connection import FRAME_BYTES, Connection, Copy, Delivery, Limits
+from agentlab.host.connection import Connection, Copy, Delivery, Limits
 from agentlab.wire.codec import decode_plain
-from agentlab.wire.frames import decode_frame, encode_frame
+from agentlab.wire.frames import FRAME_BYTES, decode_frame, encode_frame, piece_bytes
 from agentlab.wire.parcels import Cancel, Payload, Request
 
 COPY = Copy("request", "m", "", "", "sky/k", "", "Text", 3)
@@ -33,7 +33,7 @@ def test_what_is_put_is_taken_in_order_in_frames_of_bounded_size(sizes: list[int
         pieces, deliveries = worker.take()
         if not pieces:
             break
-        assert len(pieces) == 1 or sum(map(len, pieces)) <= FRAME_BYTES
+        assert len(pieces) == 1 or sum(map(piece_bytes, pieces)) <= FRAME_BYTES
         taken += [parcel.request_id for parcel in decode_frame(encode_frame(pieces)).parcels]  # type: ignore[union-attr]
         told += [delivery.id for delivery in deliveries]
     assert taken == [str(n) for n in range(1, len(sizes) + 1)]

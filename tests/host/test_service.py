@@ -21,7 +21,8 @@ from agentlab.host import streams
 from agentlab.host.connection import Limits
 from agentlab.wire import calls, control, watching
 from agentlab.wire.codec import encode_plain
-from agentlab.wire.frames import encode_frame, encode_parcel
+from agentlab.wire.columns import row_of
+from agentlab.wire.frames import encode_frame
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
 from agentlab.wire.parcels import ClockSample, Event, Hello, Payload, Request, Response
@@ -193,7 +194,7 @@ def _garbage(seed: int) -> list[bytes]:
         encode_plain(Request("1", AgentId("actor", "k"), ASK)),
         encode_plain(Event(TopicId("t", "s"), ASK)),
         encode_plain(Response("s1", ASK)),
-        encode_frame([encode_parcel(Request("1", AgentId("actor", "k"), ASK))]),
+        encode_frame([row_of(Request("1", AgentId("actor", "k"), ASK))]),
         encode_frame(clock=ClockSample(1), hello=Hello("x", 1, "y")),
         calls.encode_add_subscription(TypeSubscription("t", "a")),
         control.encode_control(control.Control("1", "agentid=a/b", "clientid=x", b"")),
@@ -262,9 +263,10 @@ async def test_numbers_as_large_as_the_wire_can_hold_harm_nobody(host: HostServi
     most = 2**64 - 1
     async with raw_client(host.address) as client:
         await client.open_link("large")
-        frame = lab_pb.Frame()
-        message = agents_pb.Message.FromString(encode_plain(Request("1", AgentId("actor", "k"), ASK)))
-        frame.parcels.add(message=message, sent_ns=most, lamport=most, delivery_id=most, deadline_s=1e308)
+        row = row_of(Request("1", AgentId("actor", "k"), ASK))
+        frame = lab_pb.Frame.FromString(encode_frame([row]))
+        frame.parcels.sent_ns[0] = frame.parcels.lamport[0] = frame.parcels.delivery_id[0] = most
+        frame.parcels.deadline_s[0] = 1e308
         frame.reports.delivery_id.append(most)
         frame.reports.what.append(lab_pb.Reports.HANDLED)
         frame.reports.time_ns.append(most)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agentlab import AgentId, TopicId
 from agentlab.core.exceptions import BY_NAME, MessageDroppedException, RemoteHandlerError, UndeliverableException
 from agentlab.wire.codec import decode_plain, encode_plain
-from agentlab.wire.frames import decode_frame, encode_cancel, encode_frame, encode_parcel
+from agentlab.wire.columns import row_of
+from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
 from agentlab.wire.parcels import (
@@ -45,7 +46,7 @@ def test_a_plain_message_comes_back_as_it_was(parcel: Parcel) -> None:
 
 @given(st.lists(s.parcels, max_size=4), st.lists(s.cancels, max_size=2), st.lists(s.reports, max_size=4))
 def test_a_frame_comes_back_as_it_was(parcels: list[Parcel], cancels: list[Cancel], reports: list[Report]) -> None:
-    pieces = [encode_parcel(parcel) for parcel in parcels] + [encode_cancel(cancel) for cancel in cancels]
+    pieces = [row_of(parcel) for parcel in parcels] + cancels
     frame = decode_frame(encode_frame(pieces, reports=reports))
     assert frame.parcels == parcels
     assert frame.cancels == cancels
@@ -78,7 +79,7 @@ def test_a_message_with_bytes_turned_over_raises_a_wire_error_and_nothing_else(
 ) -> None:
     for written, decode in (
         (encode_plain(parcel), decode_plain),
-        (encode_frame([encode_parcel(parcel)]), decode_frame),
+        (encode_frame([row_of(parcel)]), decode_frame),
     ):
         broken = bytearray(written)
         for _ in range(data.draw(st.integers(1, 4))):
@@ -89,7 +90,7 @@ def test_a_message_with_bytes_turned_over_raises_a_wire_error_and_nothing_else(
             continue
         # What was let in can be written again: a host that passes it on does not fail.
         for piece in [again] if not hasattr(again, "parcels") else again.parcels:
-            encode_plain(piece), encode_parcel(piece)
+            encode_plain(piece), row_of(piece)
 
 
 def _cloud_event() -> agents_pb.Message:
@@ -135,15 +136,64 @@ def test_an_illegal_message_is_refused_by_name(case: str) -> None:
     assert len(str(refused.value)) > 10
 
 
-@pytest.mark.parametrize("case", _illegal())
-def test_an_illegal_message_in_a_frame_is_put_aside_and_the_others_are_taken(case: str) -> None:
-    frame = lab_pb.Frame()
-    frame.parcels.add(message=_request())
-    frame.parcels.add(message=_illegal()[case])
-    frame.parcels.add(message=_cloud_event())
+REQUEST = Request("7", AgentId("sky", "a"), Payload("Ask", "application/json", b"{}"))
+EVENT = Event(TopicId("weather", "north"), Payload("Rain", "application/json", b"{}"))
+
+
+def _table(*parcels: Parcel) -> lab_pb.Frame:
+    return lab_pb.Frame.FromString(encode_frame([row_of(parcel) for parcel in parcels]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("kind", 0), ("kind", 9), ("id", ""), ("target", ""), ("target", "no such type/k"), ("sender", "no type!/k")],
+)
+def test_an_illegal_message_in_a_frame_is_put_aside_and_the_others_are_taken(column: str, value: object) -> None:
+    frame = _table(REQUEST, REQUEST, EVENT)
+    getattr(frame.parcels, column)[1] = value
     read = decode_frame(frame.SerializeToString())
     assert [type(parcel) for parcel in read.parcels] == [Request, Event]
     assert len(read.rejected) == 1
+    assert read.rejected[0].request_id == ("" if column in {"kind", "id"} else "7")
+
+
+@pytest.mark.parametrize(("column", "value"), [("type", ""), ("target", "no topic!/s"), ("target", "")])
+def test_an_illegal_event_in_a_frame_is_put_aside(column: str, value: str) -> None:
+    frame = _table(EVENT)
+    getattr(frame.parcels, column)[0] = value
+    read = decode_frame(frame.SerializeToString())
+    assert (read.parcels, len(read.rejected)) == ([], 1)
+
+
+def test_a_response_in_a_frame_without_an_id_is_put_aside() -> None:
+    frame = _table(Response("s1"))
+    frame.parcels.id[0] = ""
+    assert len(decode_frame(frame.SerializeToString()).rejected) == 1
+
+
+def test_a_message_in_a_frame_with_an_envelope_beyond_all_measure_is_put_aside() -> None:
+    read = decode_frame(encode_frame([row_of(REQUEST), row_of(replace(REQUEST, cause="x" * 300_000))]))
+    assert (len(read.parcels), len(read.rejected)) == (1, 1)
+    read = decode_frame(encode_frame([row_of(replace(REQUEST, metadata={"x": "x" * 300_000}))]))
+    assert (len(read.parcels), len(read.rejected)) == (0, 1)
+
+
+@pytest.mark.parametrize("column", ["kind", "deadline_s", "message_id", "recipient"])
+def test_columns_that_are_not_equally_long_are_no_table(column: str) -> None:
+    frame = _table(REQUEST, replace(EVENT, recipients=[(AgentId("sky", "a"), 7)]))
+    del getattr(frame.parcels, column)[-1]
+    with pytest.raises(WireError):
+        decode_frame(frame.SerializeToString())
+
+
+def test_half_a_character_is_refused_to_whoever_sends_it_and_replaced_in_an_error() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        row_of(replace(REQUEST, target=AgentId("sky", "\ud800")))
+    failed = Response("7", failure=Failure("RemoteHandlerError", "half: \ud800", "ValueError", "\ud800"))
+    (read,) = decode_frame(encode_frame([row_of(failed)])).parcels
+    assert isinstance(read, Response)
+    assert read.failure == Failure("RemoteHandlerError", "half: ?", "ValueError", "?")
+    assert isinstance(decode_plain(encode_plain(failed)), Response)
 
 
 def test_a_refusal_does_not_repeat_a_text_of_any_length() -> None:
@@ -157,8 +207,8 @@ def test_a_refusal_does_not_repeat_a_text_of_any_length() -> None:
 @pytest.mark.parametrize("lamport", [2**64 - 1, 2**63])
 def test_a_logical_time_that_nobody_could_count_to_is_worth_nothing(lamport: int) -> None:
     """It would soon be more than the wire can hold, and with it every message of everybody."""
-    frame = lab_pb.Frame()
-    frame.parcels.add(message=_request(), lamport=lamport)
+    frame = _table(REQUEST)
+    frame.parcels.lamport[0] = lamport
     frame.reports.delivery_id.append(1)
     frame.reports.what.append(lab_pb.Reports.HANDLED)
     frame.reports.time_ns.append(5)

@@ -19,12 +19,12 @@ class Frame(_message.Message):
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     welcome: Welcome
-    parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
+    parcels: Parcels
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
     reports: Reports
     clock: ClockSample
     goodbye: bool
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("name", "pid", "machine", "resume_token", "version")
@@ -54,27 +54,85 @@ class Welcome(_message.Message):
     version: str
     def __init__(self, name: _Optional[str] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
 
-class Parcel(_message.Message):
-    __slots__ = ("message", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "recipients", "delivery_ids")
-    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+class Parcels(_message.Message):
+    __slots__ = ("kind", "id", "target", "sender", "type", "content_type", "data", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "rest", "recipient_of", "recipient", "recipient_delivery_id")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNKNOWN: _ClassVar[Parcels.Kind]
+        REQUEST: _ClassVar[Parcels.Kind]
+        RESPONSE: _ClassVar[Parcels.Kind]
+        EVENT: _ClassVar[Parcels.Kind]
+    UNKNOWN: Parcels.Kind
+    REQUEST: Parcels.Kind
+    RESPONSE: Parcels.Kind
+    EVENT: Parcels.Kind
+    class RestEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: Parcels.Rest
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[Parcels.Rest, _Mapping]] = ...) -> None: ...
+    class Rest(_message.Message):
+        __slots__ = ("metadata", "failure")
+        class MetadataEntry(_message.Message):
+            __slots__ = ("key", "value")
+            KEY_FIELD_NUMBER: _ClassVar[int]
+            VALUE_FIELD_NUMBER: _ClassVar[int]
+            key: str
+            value: str
+            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        METADATA_FIELD_NUMBER: _ClassVar[int]
+        FAILURE_FIELD_NUMBER: _ClassVar[int]
+        metadata: _containers.ScalarMap[str, str]
+        failure: Parcels.Failure
+        def __init__(self, metadata: _Optional[_Mapping[str, str]] = ..., failure: _Optional[_Union[Parcels.Failure, _Mapping]] = ...) -> None: ...
+    class Failure(_message.Message):
+        __slots__ = ("kind", "text", "remote_type", "traceback")
+        KIND_FIELD_NUMBER: _ClassVar[int]
+        TEXT_FIELD_NUMBER: _ClassVar[int]
+        REMOTE_TYPE_FIELD_NUMBER: _ClassVar[int]
+        TRACEBACK_FIELD_NUMBER: _ClassVar[int]
+        kind: str
+        text: str
+        remote_type: str
+        traceback: str
+        def __init__(self, kind: _Optional[str] = ..., text: _Optional[str] = ..., remote_type: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     SENT_NS_FIELD_NUMBER: _ClassVar[int]
     LAMPORT_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     CAUSE_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
-    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
-    DELIVERY_IDS_FIELD_NUMBER: _ClassVar[int]
-    message: _agent_worker_pb2.Message
-    delivery_id: int
-    sent_ns: int
-    lamport: int
-    message_id: str
-    cause: str
-    deadline_s: float
-    recipients: _containers.RepeatedCompositeFieldContainer[_agent_worker_pb2.AgentId]
-    delivery_ids: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, message: _Optional[_Union[_agent_worker_pb2.Message, _Mapping]] = ..., delivery_id: _Optional[int] = ..., sent_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., deadline_s: _Optional[float] = ..., recipients: _Optional[_Iterable[_Union[_agent_worker_pb2.AgentId, _Mapping]]] = ..., delivery_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+    REST_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_OF_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    kind: _containers.RepeatedScalarFieldContainer[Parcels.Kind]
+    id: _containers.RepeatedScalarFieldContainer[str]
+    target: _containers.RepeatedScalarFieldContainer[str]
+    sender: _containers.RepeatedScalarFieldContainer[str]
+    type: _containers.RepeatedScalarFieldContainer[str]
+    content_type: _containers.RepeatedScalarFieldContainer[str]
+    data: _containers.RepeatedScalarFieldContainer[bytes]
+    delivery_id: _containers.RepeatedScalarFieldContainer[int]
+    sent_ns: _containers.RepeatedScalarFieldContainer[int]
+    lamport: _containers.RepeatedScalarFieldContainer[int]
+    message_id: _containers.RepeatedScalarFieldContainer[str]
+    cause: _containers.RepeatedScalarFieldContainer[str]
+    deadline_s: _containers.RepeatedScalarFieldContainer[float]
+    rest: _containers.MessageMap[int, Parcels.Rest]
+    recipient_of: _containers.RepeatedScalarFieldContainer[int]
+    recipient: _containers.RepeatedScalarFieldContainer[str]
+    recipient_delivery_id: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, kind: _Optional[_Iterable[_Union[Parcels.Kind, str]]] = ..., id: _Optional[_Iterable[str]] = ..., target: _Optional[_Iterable[str]] = ..., sender: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., content_type: _Optional[_Iterable[str]] = ..., data: _Optional[_Iterable[bytes]] = ..., delivery_id: _Optional[_Iterable[int]] = ..., sent_ns: _Optional[_Iterable[int]] = ..., lamport: _Optional[_Iterable[int]] = ..., message_id: _Optional[_Iterable[str]] = ..., cause: _Optional[_Iterable[str]] = ..., deadline_s: _Optional[_Iterable[float]] = ..., rest: _Optional[_Mapping[int, Parcels.Rest]] = ..., recipient_of: _Optional[_Iterable[int]] = ..., recipient: _Optional[_Iterable[str]] = ..., recipient_delivery_id: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Cancel(_message.Message):
     __slots__ = ("request_id", "reason")
