@@ -26,6 +26,7 @@ from ..timeline.listing import listing
 from ..timeline.picture import LISTED
 from ..timeline.ruler import duration
 from ..timeline.shapes import NOTHING
+from ..timeline.sheet import Sheets
 from ..timeline.viewer import Viewer
 from .timeline_canvas import TimelineCanvas, details_state, frame_state
 from .timeline_controls import TimelineControls, replay, toggle
@@ -65,6 +66,7 @@ class LiveTimeline:
         self._source = source
         self._is_fed = False
         self._frame: Frame | None = None
+        self._sheets = Sheets()
         self._scene: Scene | None = None
         self._size = (WIDTH, 1.0)
         self._window = 0
@@ -208,7 +210,7 @@ class LiveTimeline:
         began = time.perf_counter()
         try:
             scene = self.viewer.lens.look(self.viewer.view)
-            frame = render(scene, self.viewer.chronicle, self._size[0], ratio=self._size[1])
+            frame = render(scene, self.viewer.chronicle, self._size[0], ratio=self._size[1], sheets=self._sheets)
         except Exception:
             logger.exception("The timeline could not be drawn")
             self._push({"status": "This view could not be drawn: see the kernel's log. Press Now."})

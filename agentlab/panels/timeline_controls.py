@@ -19,6 +19,8 @@ from ..timeline.viewer import SPEEDS, Viewer
 Do = Callable[[Callable[[Viewer], None]], None]
 """Lets something be done with the viewer, in its own thread."""
 
+STEPS: Final = 1000
+"""The slider has so many: about one for each pixel."""
 MOST_SUGGESTIONS: Final = 200
 _AXES: Final = (("real time", False), ("logical time", True))
 _LANES: Final = (("lanes: fitting", ""), ("lanes: processes", "process"), ("lanes: agents", "agent"))
@@ -46,6 +48,9 @@ class TimelineControls:
         self.speed = _list(SPEEDS, "100× slower", "How fast the replay is", "124px")
         self.closer = _button("", "Zoom in", icon="search-plus")
         self.wider = _button("", "Zoom out", icon="search-minus")
+        self.place = w.IntSlider(STEPS, 0, STEPS, readout=False, layout=w.Layout(flex="1 1 200px", min_width="120px"))
+        self.place.tooltip = "Go through the run: to the right is what happened later"
+        self._told = STEPS
         self.span = _list(SPANS, viewer.view.span, "How much of the run is followed", "152px")
         self.lanes = _list(_LANES, viewer.view.lanes or "", "What a lane stands for", "146px")
         self.axis = _list(_AXES, viewer.view.is_logical, "Real time, or Lamport's logical time", "112px")
@@ -59,7 +64,8 @@ class TimelineControls:
         row = w.Layout(flex_flow="row wrap", width="100%", overflow="visible")
         transport = [self.pause, self.now, self.back, self.forth, self.replay, self.speed, self.closer, self.wider]
         self.rows = [
-            w.HBox([*transport, self.span, self.lanes, self.axis, self.fold], layout=row),
+            w.HBox([*transport, self.place], layout=row),
+            w.HBox([self.span, self.lanes, self.axis, self.fold], layout=row),
             w.HBox([*self.filters.values(), self.clear], layout=row),
         ]
         self._connect()
@@ -83,6 +89,7 @@ class TimelineControls:
         self.back.on_click(lambda _: self._do(lambda viewer: viewer.step(-1)))
         self.forth.on_click(lambda _: self._do(lambda viewer: viewer.step(1)))
         self.replay.on_click(lambda _: self._do(replay))
+        self.place.observe(self._seek, "value")
         self.closer.on_click(lambda _: self._do(lambda viewer: zoom(viewer, 0.5)))
         self.wider.on_click(lambda _: self._do(lambda viewer: zoom(viewer, 2.0)))
         self.speed.observe(lambda change: self._do(lambda viewer: set_speed(viewer, change["new"])), "value")
@@ -105,12 +112,20 @@ class TimelineControls:
     def _choosing(self, name: str) -> Callable[[Any], None]:
         return lambda change: self._do(lambda viewer: viewer.choose(**{name: change["new"].strip()}))
 
+    def _seek(self, change: Any) -> None:
+        if change["new"] != self._told:  # else it is what `show` has just told
+            self._do(lambda viewer: viewer.seek(change["new"] / STEPS))
+
     def _clear(self, _: Any) -> None:
         for widget in self.filters.values():
             widget.value = ""
 
     def show(self, viewer: Viewer) -> None:
         """Show how things stand. Called in the drawing thread."""
+        place = round(viewer.place * STEPS)
+        if place != self.place.value and not viewer.is_sought:  # else the reader may be moving it
+            self._told = place
+            self.place.value = place
         shown = (viewer.is_following and not viewer.is_playing, viewer.is_playing, viewer.view.span)
         if shown != self._shown:
             self._shown = shown

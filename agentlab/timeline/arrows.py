@@ -5,13 +5,14 @@ Read next: `agentlab.timeline.draw`, which puts the picture together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from math import atan2, copysign, cos, sin
-from typing import Final
+from collections.abc import Iterator
+from math import copysign
+from typing import Any, Final
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
@@ -32,6 +33,9 @@ LABEL_SIZE: Final = 7.5
 """Points: the smallest that is read without effort."""
 HOOK: Final = 0.3
 """How far an arrow from a lane to itself stands off, and one of which nobody knows where it went."""
+
+HEADS: Final = "_heads"
+"""What matplotlib calls the arrows' heads. It does not explain what begins with an underscore."""
 
 Point = tuple[float, float]
 
@@ -95,30 +99,27 @@ def _course(arrow: Arrow, picture: Layout) -> list[Point]:
     return [(x0, y0), (x0, y1), (x1, y1), (x1, y0)] if is_hook(arrow) else [(x0, y0), (x1, y1)]
 
 
-def _heads(arrived: list[list[Point]], look: ArrowLook, scale: float, ax: Axes) -> PathCollection:
-    in_pixels = ax.transData.transform([point for line in arrived for point in line])
-    outlines = [
-        _turned(look.head, scale, atan2(y1 - y0, x1 - x0))
-        for (x0, y0), (x1, y1) in zip(in_pixels[::2], in_pixels[1::2], strict=True)
-    ]
-    heads = PathCollection(
+def _heads(arrived: list[list[Point]], look: ArrowLook, scale: float, ax: Axes) -> PolyCollection:
+    """The heads, each with its tip where its arrow ends and turned the way it points on the screen."""
+    lines = np.array(arrived, float)
+    in_pixels = ax.transData.transform(lines.reshape(-1, 2)).reshape(lines.shape)
+    ways = in_pixels[:, 1] - in_pixels[:, 0]
+    angles = np.arctan2(ways[:, 1], ways[:, 0])[:, None]
+    along, across = scale * np.cos(angles) / 72, scale * np.sin(angles) / 72  # a point is a 72nd of an inch
+    xs, ys = np.array(look.head, float).T
+    outlines: Any = np.stack([xs * along - ys * across, xs * across + ys * along], axis=2)
+    heads = PolyCollection(
         outlines,
-        offsets=[line[-1] for line in arrived],
+        offsets=lines[:, 1],
         offset_transform=ax.transData,
         facecolors=WHITE if look.hollow else look.colour,
         edgecolors=look.colour,
         linewidths=1.0 * scale if look.hollow else 0.4,
         zorder=4,
+        label=HEADS,
     )
     heads.set_transform(ax.figure.dpi_scale_trans)
     return heads
-
-
-def _turned(head: Iterable[Point], scale: float, angle: float) -> Outline:
-    """A head's outline in inches (a point is a 72nd), turned the way its arrow points on the screen."""
-    along, across = scale * cos(angle) / 72, scale * sin(angle) / 72
-    points = [(x * along - y * across, x * across + y * along) for x, y in head]
-    return Outline([*points, points[0]], closed=True)
 
 
 def label_arrows(picture: Layout, ax: Axes) -> None:

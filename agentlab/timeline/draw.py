@@ -88,6 +88,7 @@ def draw(picture: Layout, ax: Axes) -> None:
         ax.set_axis_off()
         ax.text(0.5, 0.5, EMPTY, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=12)
         return
+    prepare(picture, ax)
     legend = draw_content(picture, ax)
     remarks = picture.remarks()
     below = ax.get_window_extent().height / ax.figure.dpi  # axes height in inches: the legend keeps its distance
@@ -120,8 +121,7 @@ def draw(picture: Layout, ax: Axes) -> None:
 
 
 def draw_content(picture: Layout, ax: Axes) -> list[Artist]:
-    """Draw a layout that has lanes, and return the handles of its legend."""
-    prepare(picture, ax)
+    """Draw a layout that has lanes into axes that are prepared, and return the handles of its legend."""
     spans = draw_spans(picture, ax)
     draw_lanes(picture, ax)
     draw_breaks(picture, ax)

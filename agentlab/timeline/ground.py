@@ -35,11 +35,12 @@ _TOOTH: Final = 0.09
 
 def prepare(picture: Layout, ax: Axes) -> None:
     """Set the limits, the ruler and the names of the lanes. Everything else is drawn after that."""
-    begin = picture.axis.place(picture.axis.first)
-    span = picture.axis.place(picture.axis.last) - begin or 1.0
-    ax.set_xlim(begin - 0.02 * span, begin + 1.03 * span)
-    has_hook = any(arrow.from_lane == 0 and arrow.to_lane in (0, None) for arrow in picture.arrows)
-    ax.set_ylim(len(picture.lanes) - 0.55, -0.65 if has_hook else -0.4)
+    furnish(picture, ax)
+    measure(picture, ax)
+
+
+def furnish(picture: Layout, ax: Axes) -> None:
+    """Set what stays while the lanes are the same: their names, and the look of the axes."""
     ax.set_yticks(
         range(len(picture.lanes)), [drawable(shortened(lane.name)) for lane in picture.lanes], fontsize=10, color=INK
     )
@@ -50,6 +51,15 @@ def prepare(picture: Layout, ax: Axes) -> None:
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(LANE)
+
+
+def measure(picture: Layout, ax: Axes) -> None:
+    """Set the limits and the ruler, which move on with time."""
+    begin = picture.axis.place(picture.axis.first)
+    span = picture.axis.place(picture.axis.last) - begin or 1.0
+    ax.set_xlim(begin - 0.02 * span, begin + 1.03 * span)
+    has_hook = any(arrow.from_lane == 0 and arrow.to_lane in (0, None) for arrow in picture.arrows)
+    ax.set_ylim(len(picture.lanes) - 0.55, -0.65 if has_hook else -0.4)
     has_ruler = bool(picture.axis.folds) or (picture.axis.is_window and not picture.axis.is_logical)
     if has_ruler:
         _set_ruler(picture, ax)

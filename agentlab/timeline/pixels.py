@@ -24,19 +24,23 @@ _QUICK: Final = 1
 
 def drawn(figure: Figure) -> Image:
     """The figure as pixels."""
-    canvas = FigureCanvasAgg(figure)
+    # A figure's own canvas, if it has one, knows how wide its words are.
+    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types there, nor in the next line
     image: Image = np.asarray(canvas.buffer_rgba())[:, :, :3]  # type: ignore[no-untyped-call]
     return image
 
 
-def png(image: Image) -> bytes:
-    """The image as a PNG file."""
-    height, width, _ = image.shape
+def png(*images: Image) -> bytes:
+    """Images of one width as a PNG file, one below the other."""
+    height, width = sum(len(image) for image in images), images[0].shape[1]
     rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with its filter: 0 is none
-    rows[:, 1:] = image.reshape(height, -1)
+    at = 0
+    for image in images:
+        rows[at : at + len(image), 1:].reshape(len(image), width, 3)[:] = image
+        at += len(image)
     head = struct.pack(">IIBBBBB", width, height, 8, _RGB, 0, 0, 0)
-    data = zlib.compress(rows.tobytes(), _QUICK)
+    data = zlib.compress(rows, _QUICK)  # type: ignore[arg-type]  # an array is a buffer, which zlib takes
     return _SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
 

@@ -73,19 +73,21 @@ def draw_latencies(scene: Scene, strip: Axes, lanes: Axes) -> None:
     right."""
     axis, dense = scene.layout.axis, scene.density
     strip.set_xlim(lanes.get_xlim())
-    strip.set_xticks([])
     for side in ("top", "right", "bottom"):
         strip.spines[side].set_visible(False)
     strip.spines["left"].set_color(LANE)
-    strip.set_yticks([])
+    if strip.get_yscale() != "log":
+        strip.set_xticks([])
+        strip.set_yticks([])
     strip.text(
         0.004, 1.02, "latency, sent to received", transform=strip.transAxes, va="bottom", fontsize=7.5, color=GREY
     )
     if scene.quantiles is None:
         return
-    strip.set_yscale("log")
-    strip.yaxis.set_major_locator(NullLocator())
-    strip.yaxis.set_minor_locator(NullLocator())
+    if strip.get_yscale() != "log":
+        strip.set_yscale("log")
+        strip.yaxis.set_major_locator(NullLocator())
+        strip.yaxis.set_minor_locator(NullLocator())
     p50, p99 = (max(1.0, value) for value in scene.quantiles)
     low, high = p50, p99
     if dense is None:

@@ -45,6 +45,7 @@ class Viewer:
         """Whether the chronicle still grows."""
         self.is_playing = False
         self.speed = SPEEDS["100× slower"]
+        self._sought: int | None = None
         self._moments: tuple[int, Numbers] = (-1, np.empty(0, np.int64))
 
     @property
@@ -62,6 +63,19 @@ class Viewer:
         """Whether new messages appear as they happen."""
         return self.view.until is None and self.view.window is None
 
+    @property
+    def place(self) -> float:
+        """How much of the run has happened where it stands: from 0 to 1, moment by moment, so that waits take none."""
+        moments = self._all_moments()
+        if self.view.until is None or len(moments) < 2:
+            return 1.0
+        return max(0, int(np.searchsorted(moments, self.position, side="right")) - 1) / (len(moments) - 1)
+
+    @property
+    def is_sought(self) -> bool:
+        """Whether it stands where `seek` put it."""
+        return self.view.until is not None and self.view.until == self._sought
+
     def change(self, **fields: Any) -> None:
         """Change fields of the view. A window belongs to its axis, and does not outlive it."""
         if fields.get("is_logical", self.view.is_logical) != self.view.is_logical:
@@ -78,6 +92,21 @@ class Viewer:
         """Let the picture stand still, while the run goes on."""
         self.is_playing = False
         self.change(until=self.position)
+
+    def seek(self, place: float) -> None:
+        """Stand at a place of the run, from 0 to 1 as in `place`; at its end, follow what happens."""
+        moments = self._all_moments()
+        if place >= 1 or not len(moments):
+            self.follow()
+            return
+        self.is_playing = False
+        self._sought = int(moments[round(max(0.0, place) * (len(moments) - 1))])
+        self.change(until=self._sought, window=None, span=self._single())
+
+    def _single(self) -> str:
+        """A span that shows single messages: of a density nobody sees it move."""
+        many = not SPANS[self.view.span][0] and len(self.chronicle.copies) > SINGLE
+        return "last 60 messages" if many else self.view.span
 
     def follow(self) -> None:
         """Jump to now, and follow what happens."""
@@ -169,9 +198,7 @@ class Viewer:
         if self.view.until is None or self.view.until >= self.end:
             moments = self._all_moments()
             self.change(until=int(moments[0]) if len(moments) else 0)
-        if not SPANS[self.view.span][0] and len(self.chronicle.copies) > SINGLE:
-            self.change(span="last 60 messages")  # of a density nobody sees it move
-        self.change(window=None)
+        self.change(window=None, span=self._single())
         self.is_playing = bool(self.chronicle.copies)
 
     def advance(self, elapsed_s: float) -> None:

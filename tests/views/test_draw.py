@@ -17,7 +17,7 @@ from test_layout import STORIES, any_journal, any_view, both_views, every_story,
 from agentlab import timeline
 from agentlab.core import journal as j
 from agentlab.core.run import Run
-from agentlab.timeline.arrows import LABELLED_ARROWS
+from agentlab.timeline.arrows import HEADS, LABELLED_ARROWS
 from agentlab.timeline.ground import in_rows
 from agentlab.timeline.labels import Box, place_labels, shortened
 from agentlab.timeline.shapes import EMPTY
@@ -55,7 +55,9 @@ def test_there_is_one_line_for_each_arrow_and_one_collection_for_each_style():
 
 def test_there_is_one_box_for_each_handler_and_a_failed_one_is_hatched():
     boxes = [
-        item for item in timeline.plot(journals.nested_calls()).axes[0].collections if type(item) is PolyCollection
+        item
+        for item in timeline.plot(journals.nested_calls()).axes[0].collections
+        if type(item) is PolyCollection and item.get_label() != HEADS
     ]
     assert {str(item.get_label()): len(item.get_paths()) for item in boxes} == {"handled": 3, "failed": 1}
     assert [bool(item.get_hatch()) for item in boxes if item.get_label() == "failed"] == [True]

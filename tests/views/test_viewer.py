@@ -16,6 +16,7 @@ from agentlab.timeline.choosing import Filter
 from agentlab.timeline.chronicle import Chronicle
 from agentlab.timeline.frame import NARROWEST, Frame, render
 from agentlab.timeline.lens import EVERYTHING, SINGLE, Lens, View
+from agentlab.timeline.sheet import Sheets
 from agentlab.timeline.viewer import NARROWEST_NS, SPEEDS, Viewer
 
 
@@ -130,6 +131,17 @@ def test_everything_that_can_be_hit_is_on_the_picture(name, ratio):
     assert [x for x, _ in frame.scale] == sorted(x for x, _ in frame.scale)
 
 
+@pytest.mark.parametrize("name", STORIES)
+def test_on_a_used_sheet_nothing_is_left_of_the_frame_before(name):
+    story, sheets = STORIES[name], Sheets()
+    for view in (View(), View(fold=False), View(lanes="agent"), View(is_logical=True), View(until=10**6), View()):
+        viewer = viewer_of(story)
+        viewer.view = view
+        scene = viewer.lens.look(view)
+        used = render(scene, viewer.chronicle, sheets=sheets)
+        assert used == render(scene, viewer.chronicle)
+
+
 def test_an_arrow_is_drawn_where_its_hit_says():
     frame = frame_of(journals.debate(), View(fold=False))
     image = imread(BytesIO(frame.png))
@@ -162,3 +174,27 @@ def test_names_from_elsewhere_are_drawn_as_they_are(name):
     for view in (View(), View(lanes="agent"), View(filter=Filter(text=name))):
         frame = frame_of(story.events, view)
         assert frame.png.startswith(b"\x89PNG")
+
+
+def test_a_slider_goes_through_the_run_moment_by_moment_and_waits_take_none_of_it():
+    viewer = viewer_of(journals.debate())
+    seen = []
+    for place in (0.0, 0.25, 0.5, 0.75):
+        viewer.seek(place)
+        assert viewer.is_sought
+        assert not viewer.is_following
+        assert abs(viewer.place - place) < 0.1
+        seen.append(viewer.lens.look(viewer.view).shown)
+    assert seen == sorted(seen)
+    assert seen[0] < seen[-1]
+    viewer.step(1)
+    assert not viewer.is_sought
+    viewer.seek(1.0)
+    assert viewer.is_following
+    assert viewer.place == 1.0
+
+
+def test_a_slider_of_an_empty_run_does_nothing():
+    viewer = viewer_of([])
+    viewer.seek(0.3)
+    assert viewer.is_following
