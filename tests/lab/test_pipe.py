@@ -61,6 +61,7 @@ def test_a_command_that_was_cut_off_is_the_end(ends: tuple[int, int], kept: int)
 HOST: dict[str, Any] = {
     "address": "127.0.0.1:0", "keepalive_s": 5.0, "deadline_s": 60.0, "journal_capacity": 100, "limits": {},
     "log_level": "WARNING", "path": [], "tokens": None, "tls": None, "expected": {},
+    "record_payload_bytes": 0,
 }  # fmt: skip
 
 

@@ -247,7 +247,7 @@ async def test_a_class_is_found_by_its_module_and_a_wrong_name_is_said(panel: Re
     panel.register_button.click()
     assert "Which class?" in panel.note.value
     panel.name.value = "panels.cast:Echoo"
-    await until(says(panel, "There are: Echo."))
+    await until(says(panel, "There are: Echo, "))
     panel.name.value = "panels.cast:Echo"
     await until(lambda: "word" in panel.form.entries)
     assert panel.type.value == "echo"
