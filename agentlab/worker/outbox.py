@@ -70,9 +70,17 @@ class Outbox:
 
     # For who sends
 
+    def has_room(self) -> bool:
+        """Whether one more message may be queued without waiting for others to leave."""
+        return len(self._queue) <= HIGH_WATER
+
+    def put(self, parcel: Parcel) -> None:
+        """Queue a message, in order."""
+        self._put(_Item(row_of(parcel), parcel.request_id if isinstance(parcel, Request) else "", parcel))
+
     async def send(self, parcel: Parcel) -> None:
         """Queue a message, in order; then, if very many wait, wait until fewer do."""
-        self._put(_Item(row_of(parcel), parcel.request_id if isinstance(parcel, Request) else "", parcel))
+        self.put(parcel)
         if len(self._queue) > HIGH_WATER:
             self._room.clear()
             await self._room.wait()

@@ -259,7 +259,7 @@ class WorkerRuntime(LocalRuntime):
         self._require_started()
         if deadline_s is RUNTIME_DEFAULT:
             deadline_s = self._default_deadline_s
-        message_id = message_id or uuid.uuid4().hex
+        message_id = message_id or self._pending.new_id()
         if self._interventions:
             context = MessageContext(sender, None, True, cancellation_token or CancellationToken(), message_id)
             message = await self._interventions.on_send(message, context, recipient)
@@ -307,21 +307,28 @@ class WorkerRuntime(LocalRuntime):
         )
         if cancellation_token is not None:
             cancellation_token.link_future(reply)
-        reason = "cancelled by the sender"
+        outbox, expired, reason = self._connection.outbox, False, "cancelled by the sender"
         try:
-            async with asyncio.timeout(left_s):
-                await self._connection.outbox.send(request)
+            if outbox.has_room():
+                outbox.put(request)
+                if left_s is not None:
+                    self._pending.limit(request_id, left_s)
                 response = await reply
+            else:
+                async with asyncio.timeout(left_s):
+                    await outbox.send(request)
+                    response = await reply
         except TimeoutError:
+            expired = True
             reason = f"DeadlineExceededError: {recipient} did not answer within {deadline_s:g} s."
             state = "" if self._connection.joined else " There is no connection to the host at the moment."
             raise DeadlineExceededError(f"{recipient} did not answer within {deadline_s:g} s.{state}") from None
         finally:
             self._pending.close(request_id)
-            if reply.done() and not reply.cancelled():
-                self._connection.outbox.answered(request_id)
+            if reply.done() and not reply.cancelled() and not expired:
+                outbox.answered(request_id)
             else:
-                self._connection.outbox.forget(request_id, reason)
+                outbox.forget(request_id, reason)
         if response.failure is not None:
             raise response.failure.exception()
         return response.payload
@@ -340,7 +347,7 @@ class WorkerRuntime(LocalRuntime):
         Raises PayloadTooLargeError, ValueError for what is no message, RuntimeError when the worker is not started.
         """
         self._require_started()
-        message_id = message_id or uuid.uuid4().hex
+        message_id = message_id or self._pending.new_id()
         if self._interventions:
             token = cancellation_token or CancellationToken()
             message = await self._interventions.on_publish(
