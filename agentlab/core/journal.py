@@ -137,6 +137,14 @@ FIELDS: Final = tuple(f.name for f in fields(JournalEvent))
 """The field names of a journal event, in order."""
 
 
+TEXT_CAPACITY: Final = 128 * 1024 * 1024
+"""Characters of details and tracebacks, and bytes of payloads, that a journal keeps: events differ in size a
+thousandfold, so that their number alone would not bound its memory."""
+
+_SHORT: Final = FIELDS.index("detail") - 1
+"""How many columns of a record come before those that may be long."""
+
+
 class Journal:
     """A bounded, ordered record of events; what no longer fits is let go from the old end, and counted.
 
@@ -148,8 +156,10 @@ class Journal:
         if capacity < 1:
             raise ValueError(f"A journal needs room for at least one event, not {capacity}.")
         self.capacity = capacity
-        self._records: deque[tuple[Any, ...]] = deque(maxlen=capacity)
+        self._records: deque[tuple[Any, ...]] = deque()
         self._written = 0
+        self._text = 0
+        """Characters and bytes in the records' last columns: details, tracebacks, payloads."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -171,6 +181,12 @@ class Journal:
         """
         self._written += 1
         self._records.append(record)
+        if len(record) > _SHORT:
+            self._text += sum(map(len, record[_SHORT:]))
+        while len(self._records) > self.capacity or self._text > TEXT_CAPACITY:
+            gone = self._records.popleft()
+            if len(gone) > _SHORT:
+                self._text -= sum(map(len, gone[_SHORT:]))
 
     def after(self, seq: int, limit: int | None = None) -> list[JournalEvent]:
         """Up to `limit` events that follow number `seq`, oldest first. Those let go are left out silently: see

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .sessions import Session
 
 
+class LimitError(ValueError):
+    """A worker asked for more than it may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one worker may cost the host; beyond it, messages are refused or dropped, and counted."""
@@ -35,6 +39,22 @@ class Limits:
     """Bytes that may wait for a worker that does not read them."""
     outstanding: int = 100_000
     """Copies that a worker may have without having said what became of them."""
+    sessions: int = 50_000
+    """Direct messages of a worker's agents that may wait for their replies."""
+    types: int = 1_000
+    """Agent types that a worker may advertise."""
+    subscriptions: int = 4_000
+    """Subscriptions that a worker may have."""
+    registrations_per_s: float = 1_000.0
+    """How fast a worker may register and subscribe, after the first `types` + `subscriptions` at once."""
+    request_bytes: int = 64 * 1024
+    """The largest call that is no message: a registration, a subscription, a question of the owner's."""
+    metadata_bytes: int = 8 * 1024
+    """The gRPC metadata of a call."""
+    streams: int = 100
+    """Calls at once on one network connection; a worker of ours needs three."""
+    workers: int = 1_000
+    """Workers that may be connected at once: the host's limit, not one worker's."""
 
 
 class Copy(NamedTuple):

@@ -40,6 +40,10 @@ class ControlDesk:
             raise ValueError(f"The client {client_id!r} already has a control channel.")
         self._streams[client_id] = send
 
+    def has(self, client_id: str) -> bool:
+        """Whether the client has a control stream."""
+        return client_id in self._streams
+
     def disconnect(self, client_id: str) -> None:
         """A control stream ended: who waits for its answers is told."""
         self._streams.pop(client_id, None)

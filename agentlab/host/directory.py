@@ -239,6 +239,10 @@ class Directory:
             raise PermissionError(f"The subscription {id} belongs to another worker.")
         self._subscriptions.remove(id)
 
+    def forget(self, client_id: str) -> None:
+        """What a client registered before its channel opened is not to take effect."""
+        self._pending.pop(client_id, None)
+
     def _wishes(self, client_id: str) -> _Wishes:
         wishes = self._pending.setdefault(client_id, _Wishes())
         if len(wishes.types) + len(wishes.subscriptions) >= PENDING_WISHES:

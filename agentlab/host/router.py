@@ -22,7 +22,7 @@ from ..core.subscriptions import Subscription
 from ..wire.faults import Rule
 from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, Parcel, Report, Request, Response, WireError
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
-from .connection import Connection, Copy, Delivery, Limits
+from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
 from .faultlab import FaultLab, Host
 from .leaving import Around, HeldEvent, Leaving
@@ -94,7 +94,7 @@ class Router:
     ) -> Connection:
         """A worker's stream opened. With the `resume_token` of an earlier connection, it takes that one's place.
 
-        Raises ValueError when a connected worker has this client id.
+        Raises ValueError when a connected worker has this client id, LimitError when too many are connected.
         """
         if client_id in self.connections:
             raise ValueError(f"The client id {client_id!r} is in use by a connected worker.")
@@ -102,6 +102,9 @@ class Router:
             for earlier in list(self.connections.values()):
                 if earlier.resume_token == resume_token:
                     self.disconnect(earlier, "its worker connected again")
+        if len(self.connections) >= self.limits.workers:
+            self.counters["too many workers"] += 1
+            raise LimitError(f"{len(self.connections):,} workers are connected, and the host takes no more.")
         taken = {connection.name for connection in self.connections.values()} | {j.HOST}
         base = name or f"worker-{client_id[:8]}"
         lane = next(text for n in count(1) if (text := base if n == 1 else f"{base}-{n}") not in taken)
@@ -143,7 +146,9 @@ class Router:
         connection.outstanding.clear()
 
     def register(self, client_id: str, agent_type: str, *, shared: bool = False) -> None:
-        """A worker advertises a type; `shared`: others may too. Raises ValueError."""
+        """A worker advertises a type; `shared`: others may too. Raises ValueError, LimitError."""
+        if len(self.directory.types_of(client_id)) >= self.limits.types:
+            raise LimitError(f"A worker may advertise {self.limits.types:,} agent types, and this one does.")
         if self.directory.register(client_id, agent_type, shared=shared):
             self.note(self.connections[client_id].name, j.ADVERTISED, type=agent_type)
 
@@ -156,7 +161,9 @@ class Router:
             connection.leaving.release_type(agent_type)
 
     def subscribe(self, client_id: str, subscription: Subscription) -> None:
-        """Raises ValueError when an equal one exists."""
+        """Raises ValueError when an equal one exists, LimitError."""
+        if len(self.directory.subscriptions_of(client_id)) >= self.limits.subscriptions:
+            raise LimitError(f"A worker may have {self.limits.subscriptions:,} subscriptions, and this one has.")
         self.directory.subscribe(client_id, subscription)
 
     def unsubscribe(self, client_id: str, id: str) -> None:
@@ -204,6 +211,9 @@ class Router:
         target = self.connections[holder]
         if not target.has_room() or (target.leaving is not None and target.leaving.is_full()):
             text = f"{len(target)} messages already wait at the host for {target.name}, the worker of {target_text}."
+            return self._refuse(source, request, copy, "QueueFullError", text)
+        if len(source.asked) >= self.limits.sessions:
+            text = f"{len(source.asked):,} requests of {source.name} already wait for their replies."
             return self._refuse(source, request, copy, "QueueFullError", text)
         delivery = Delivery(next(self._delivery_ids), copy)
         now_s = self._now_s()

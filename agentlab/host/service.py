@@ -27,6 +27,14 @@ from .streams import Streams, WhoIs
 
 logger = logging.getLogger("agentlab.host")
 
+HOST_RECEIVE_BYTES: Final = 8 * 1024 * 1024
+"""The largest gRPC message that a host reads. Above the limit for a message, so that one that is too large is read,
+refused by name and answered, where gRPC would end the whole stream; and not far above it, because what it can be made
+to hold when it is unpacked is fifty times as much."""
+
+HANDSHAKE_MS: Final = 10_000
+"""How long a connection may take to become one. Whoever only holds the door open is let go."""
+
 EXPIRY_PERIOD_S: Final = 0.05
 """How often deadlines are looked at. Our own workers keep their deadlines themselves; this is for the others."""
 
@@ -101,15 +109,19 @@ class HostService:
         if self._server is not None:
             raise RuntimeError("The host service is already started.")
         loop = asyncio.get_running_loop()
-        counters = self._router.counters
+        counters, limits = self._router.counters, self._router.limits
         server = grpc.aio.server(
             interceptors=[] if self._tokens is None else [Gate(self._tokens, lambda why: counters.update([why]))],
             options=[
                 ("grpc.so_reuseport", 0),  # two hosts on one port would share the workers between them by chance
-                ("grpc.max_receive_message_length", RECEIVE_BYTES),
+                ("grpc.max_receive_message_length", max(HOST_RECEIVE_BYTES, 2 * limits.max_message_bytes)),
                 ("grpc.max_send_message_length", RECEIVE_BYTES),
                 *keepalive_options(self._keepalive_s),
                 ("grpc.http2.max_ping_strikes", 0),  # a worker may ask for a sign of life as often as it likes
+                ("grpc.max_metadata_size", limits.metadata_bytes),
+                ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
+                ("grpc.max_concurrent_streams", limits.streams),
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
             ],
         )
         host, _, wanted_port = self._wanted.rpartition(":")

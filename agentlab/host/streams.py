@@ -19,10 +19,11 @@ import grpc.aio
 from ..core import journal as j
 from ..version import __version__
 from ..wire import calls, control, faults, watching
-from ..wire.codec import decode_plain
+from ..wire.codec import LONGEST_NAME, decode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
-from .connection import Connection
+from .clients import Clients
+from .connection import Connection, LimitError
 from .control import ControlDesk
 from .moving import Moves
 from .router import Router
@@ -56,6 +57,7 @@ class Streams:
         self._router = router
         self._control = ControlDesk(router.directory)
         self._moves = Moves(router, self._control)
+        self._clients = Clients(router.limits, lambda id: id in router.connections or self._control.has(id))
         self._machine = machine
         self._who_is = who_is
         self._journal_name = secrets.token_hex(8)
@@ -73,16 +75,16 @@ class Streams:
             "OpenChannel": stream(self.open_channel),
             "OpenControlChannel": stream(self.open_control_channel),
             "RegisterAgent": unary(self.register_agent),
-            "AddSubscription": unary(self._asked(self.add_subscription)),
-            "RemoveSubscription": unary(self._asked(self.remove_subscription)),
+            "AddSubscription": unary(self._asked(self.add_subscription, registers=True)),
+            "RemoveSubscription": unary(self._asked(self.remove_subscription, registers=True)),
             "GetSubscriptions": unary(self._asked(self.get_subscriptions)),
         }
         link: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "Open": stream(self.open_link),
-            "WithdrawAgent": unary(self._asked(self.withdraw_agent)),
+            "WithdrawAgent": unary(self._asked(self.withdraw_agent, registers=True)),
             "Leave": unary(self._asked(self._moves.leave)),
             "WaitIdle": unary(self._asked(self._moves.wait_idle)),
-            "HandOver": unary(self._asked(self._moves.hand_over)),
+            "HandOver": unary(self._asked(self._moves.hand_over, most_bytes=self._router.limits.max_message_bytes)),
             "Watch": watch(self.watch),
             "Snapshot": unary(self._asked(self.snapshot)),
             "CancelSession": unary(self._asked(self.cancel_session)),
@@ -107,26 +109,46 @@ class Streams:
     # Calls
 
     def _asked(
-        self, answer: Callable[[str, bytes], bytes | Awaitable[bytes]]
+        self,
+        answer: Callable[[str, bytes], bytes | Awaitable[bytes]],
+        *,
+        registers: bool = False,
+        most_bytes: int | None = None,
     ) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        """A unary method that answers ValueError with INVALID_ARGUMENT and PermissionError with PERMISSION_DENIED."""
+        """A unary method. Refusals are answered with INVALID_ARGUMENT (ValueError), PERMISSION_DENIED (PermissionError)
+        or RESOURCE_EXHAUSTED (LimitError). `registers`: it changes what the client has."""
+        limit = self._router.limits.request_bytes if most_bytes is None else most_bytes
 
         async def method(request: bytes, context: Context) -> bytes:
             client_id = await _client_id(context)
             try:
+                if not registers:
+                    self._clients.check(client_id, context.peer())
+                elif self._clients.register(client_id, context.peer()):
+                    self._router.directory.forget(client_id)
+                if len(request) > limit:
+                    raise LimitError(f"The call has {len(request):,} bytes, and the host takes {limit:,}.")
                 answered = answer(client_id, request)
                 return answered if isinstance(answered, bytes) else await answered
-            except PermissionError as error:
-                await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
             except ValueError as error:
-                logger.info("Refused %s of client %s: %s", answer.__name__, client_id, error)
                 if client_id in self._router.connections:
-                    self._note(client_id, str(error))
-                # Cut, because it travels in a header, and gRPC refuses large ones.
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error)[:1000])
+                    self._note(client_id, str(error)[:1000])
+                await self._refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error)
+            except PermissionError as error:
+                await self._refuse(context, grpc.StatusCode.PERMISSION_DENIED, error)
             raise AssertionError("abort raises")
 
         return method
+
+    async def _refuse(self, context: Context, code: grpc.StatusCode, error: Exception) -> None:
+        """End a call with an error."""
+        if isinstance(error, LimitError):
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            self._router.counters["limit"] += 1
+        # Cut, because it travels in a header, and gRPC refuses large ones; and a log is kept for ever.
+        text = str(error)[:1000]
+        logger.info("Refused a call of %s: %s", context.peer(), text)
+        await context.abort(code, text)
 
     async def register_agent(self, request: bytes, context: Context) -> bytes:
         shared = bool(_metadata(context).get(calls.SHARED))
@@ -135,7 +157,7 @@ class Streams:
             self._router.register(client_id, calls.decode_register_agent(request), shared=shared)
             return b""
 
-        return await self._asked(register_agent)(request, context)
+        return await self._asked(register_agent, registers=True)(request, context)
 
     def withdraw_agent(self, client_id: str, request: bytes) -> bytes:
         self._router.withdraw(client_id, calls.decode_withdraw_agent(request))
@@ -215,7 +237,7 @@ class Streams:
             if hello is None:
                 raise WireError("The first frame on a link should introduce the worker.")
         except WireError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await self._refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error)
         stream = await self._join(client_id, context, hello)
         connection = stream.connection
         welcome = Welcome(
@@ -260,6 +282,8 @@ class Streams:
         if cut := self._router.faultlab.cut(name):
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"{name:.100} cannot reach the host: {cut:.500}")
         try:
+            if client_id not in self._router.connections and self._clients.enter(client_id, context.peer()):
+                self._router.directory.forget(client_id)
             stream.connection = self._router.connect(
                 client_id,
                 name,
@@ -270,7 +294,9 @@ class Streams:
                 wake=stream.wake.set,
             )
         except ValueError as error:
-            await context.abort(grpc.StatusCode.ALREADY_EXISTS, str(error))
+            await self._refuse(context, grpc.StatusCode.ALREADY_EXISTS, error)
+        except PermissionError as error:
+            await self._refuse(context, grpc.StatusCode.PERMISSION_DENIED, error)
         logger.info("Worker %s joined from %s", stream.connection.name, context.peer())
         return stream
 
@@ -297,9 +323,12 @@ class Streams:
                     await context.write(queue.popleft())
 
         try:
+            self._clients.enter(client_id, context.peer())
             self._control.connect(client_id, send)
         except ValueError as error:
-            await context.abort(grpc.StatusCode.ALREADY_EXISTS, str(error))
+            await self._refuse(context, grpc.StatusCode.ALREADY_EXISTS, error)
+        except PermissionError as error:
+            await self._refuse(context, grpc.StatusCode.PERMISSION_DENIED, error)
         await context.send_initial_metadata(())
         try:
             await _until_one_ends(
@@ -421,6 +450,7 @@ def _metadata(context: Context) -> dict[str, str]:
 
 async def _client_id(context: Context) -> str:
     client_id = _metadata(context).get(calls.CLIENT_ID, "")
-    if not client_id:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"The gRPC metadata {calls.CLIENT_ID!r} is missing.")
+    if not 0 < len(client_id) <= LONGEST_NAME:
+        problem = "is missing" if not client_id else f"has more than {LONGEST_NAME} characters"
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"The gRPC metadata {calls.CLIENT_ID!r} {problem}.")
     return client_id

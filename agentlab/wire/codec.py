@@ -34,6 +34,9 @@ from .parcels import (
 LONGEST_TEXT: Final = 16 * 1024
 """Characters of an error's text or traceback that travel: enough to read, and no message becomes too large by it."""
 
+LONGEST_NAME: Final = 512
+"""Characters of an id, a key or a name: longer than any in use, and short enough to be kept in a journal."""
+
 LARGEST_ENVELOPE: Final = 256 * 1024
 """Bytes of a message beside its payload: far more than any use of ids, keys and metadata, and an error's texts."""
 
@@ -64,9 +67,18 @@ _NOBODY: Final = AgentId("unknown", "unknown")
 """How AutoGen's workers write "no sender"."""
 
 
+def short(name: str, what: str) -> str:
+    """Return a name, an id or a key. Raises WireError for one that is longer than may travel."""
+    if len(name) > LONGEST_NAME:
+        raise WireError(f"A {what} has {len(name):,} characters; {LONGEST_NAME} may be: {name[:30]!r}…")
+    return name
+
+
 @lru_cache(maxsize=8192)
 def agent_id(agent_type: str, key: str) -> AgentId:
-    """Raises WireError for an illegal type."""
+    """Raises WireError for an illegal type, and for a name that is too long."""
+    short(agent_type, "agent type")
+    short(key, "agent's key")
     try:
         return AgentId(agent_type, key)
     except ValueError as error:
@@ -75,7 +87,9 @@ def agent_id(agent_type: str, key: str) -> AgentId:
 
 @lru_cache(maxsize=4096)
 def topic_id(topic_type: str, source: str) -> TopicId:
-    """Raises WireError for an illegal type."""
+    """Raises WireError for an illegal type, and for a name that is too long."""
+    short(topic_type, "topic type")
+    short(source, "topic source")
     try:
         return TopicId(topic_type, source)
     except ValueError as error:
@@ -166,41 +180,54 @@ def _write_event(parcel: Event, message: agents_pb.Message) -> None:
 
 def read_message(message: agents_pb.Message) -> Parcel:
     """Raises WireError."""
-    parcel: Parcel
     try:
+        _check_envelope(message)  # before anything in it is read: a map of many small entries takes long
         match message.WhichOneof("message"):
             case "request":
-                parcel = _read_request(message.request)
+                return _read_request(message.request)
             case "response":
-                parcel = _read_response(message.response)
+                return _read_response(message.response)
             case "cloudEvent":
-                parcel = _read_event(message.cloudEvent)
-            case _:
-                raise WireError("The message is empty: it should be a request, a response or a cloudEvent.")
-        beside = message.ByteSize() - len(parcel.payload.data)
-        if beside > LARGEST_ENVELOPE:
-            raise WireError(f"The message has {beside:,} bytes beside its payload; {LARGEST_ENVELOPE:,} are allowed.")
+                return _read_event(message.cloudEvent)
+        raise WireError("The message is empty: it should be a request, a response or a cloudEvent.")
     except WireError as error:
         error.request_id, error.answers = message.request.request_id, message.response.request_id
         raise
-    return parcel
+
+
+def _check_envelope(message: agents_pb.Message) -> None:
+    size = message.ByteSize()
+    if size <= LARGEST_ENVELOPE:
+        return
+    match message.WhichOneof("message"):
+        case "request":
+            data = len(message.request.payload.data)
+        case "response":
+            data = len(message.response.payload.data)
+        case _:
+            event: Any = message.cloudEvent
+            data = len(event.binary_data) or event.proto_data.ByteSize() or len(event.text_data)
+    if size - data > LARGEST_ENVELOPE:
+        raise WireError(f"The message has {size - data:,} bytes beside its payload; {LARGEST_ENVELOPE:,} are allowed.")
 
 
 def _read_payload(payload: agents_pb.Payload) -> Payload:
-    return Payload(payload.data_type, payload.data_content_type, payload.data)
+    content_type = short(payload.data_content_type, "content type")
+    return Payload(short(payload.data_type, "message type's name"), content_type, payload.data)
 
 
 def _read_request(request: agents_pb.RpcRequest) -> Request:
     if not request.request_id:
         raise WireError("A request needs a request_id.")
+    short(request.request_id, "request id")
     sender = agent_id(request.source.type, request.source.key) if request.HasField("source") else None
     parcel = Request(
         request.request_id, agent_id(request.target.type, request.target.key), _read_payload(request.payload), sender
     )
     if request.metadata:
         metadata = dict(request.metadata)
-        parcel.message_id = metadata.pop(_MESSAGE_ID, "")
-        parcel.cause = metadata.pop(_CAUSE, "")
+        parcel.message_id = short(metadata.pop(_MESSAGE_ID, ""), "message id")
+        parcel.cause = short(metadata.pop(_CAUSE, ""), "cause")
         parcel.sent_ns = _integer(metadata.pop(_SENT_NS, ""))
         parcel.lamport = plausible_lamport(_integer(metadata.pop(_LAMPORT, "")))
         parcel.deadline_s = _deadline(metadata.pop(_DEADLINE_S, None))
@@ -225,6 +252,7 @@ def stated_seconds(seconds: float) -> float | None:
 def _read_response(response: agents_pb.RpcResponse) -> Response:
     if not response.request_id:
         raise WireError("A response needs a request_id.")
+    short(response.request_id, "request id")
     metadata = dict(response.metadata)
     parcel = Response(response.request_id, _read_payload(response.payload) if response.HasField("payload") else NOTHING)
     if metadata:
@@ -233,7 +261,8 @@ def _read_response(response: agents_pb.RpcResponse) -> Response:
     kind, remote_type, trace = (metadata.pop(name, "") for name in (_ERROR, _ERROR_TYPE, _TRACEBACK))
     if response.error:
         # A worker that knows nothing of ours says only a text: its handler failed.
-        parcel.failure = Failure(kind or "RemoteHandlerError", response.error, remote_type, trace)
+        short(kind, "kind of error")
+        parcel.failure = Failure(kind or "RemoteHandlerError", cut(response.error), cut(remote_type), cut(trace))
     elif not response.HasField("payload"):
         # What AutoGen's worker sends when the exception's text is empty. It cannot send a None.
         parcel.failure = Failure("RemoteHandlerError", "The handler raised an exception that has no text.")
@@ -260,10 +289,10 @@ def _read_event(event: Any) -> Event:
         sender = agent_id(attributes[_SENDER_TYPE], attributes[_SENDER_KEY])
     return Event(
         topic_id(event.type, event.source),
-        Payload(attributes[_SCHEMA], named, data),
+        Payload(short(attributes[_SCHEMA], "message type's name"), short(named, "content type"), data),
         None if sender == _NOBODY else sender,
-        event.id,
-        attributes.get(_EVENT_CAUSE, ""),
+        short(event.id, "message id"),
+        short(attributes.get(_EVENT_CAUSE, ""), "cause"),
         _integer(attributes.get(_EVENT_SENT_NS, "")),
         plausible_lamport(_integer(attributes.get(_EVENT_LAMPORT, ""))),
         attributes={name: text for name, text in attributes.items() if name not in _OWN_ATTRIBUTES},

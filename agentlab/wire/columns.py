@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..core.ids import AgentId
 from ..core.topics import TopicId
-from .codec import LARGEST_ENVELOPE, agent_id, cut, plausible_lamport, stated_seconds, topic_id
+from .codec import LARGEST_ENVELOPE, LONGEST_NAME, agent_id, cut, plausible_lamport, short, stated_seconds, topic_id
 from .generated import agentlab_pb2 as lab_pb
 from .parcels import NOTHING, Event, Failure, Parcel, Payload, Request, Response, WireError
 
@@ -29,6 +29,9 @@ _BESIDE: Final = 256
 _REQUEST: Final = int(lab_pb.Parcels.REQUEST)
 _RESPONSE: Final = int(lab_pb.Parcels.RESPONSE)
 _EVENT: Final = int(lab_pb.Parcels.EVENT)
+
+MOST_RECIPIENTS: Final = 100_000
+"""Receivers that the published messages of one frame may have."""
 
 _NONE: Final[list[Any]] = []
 
@@ -112,6 +115,15 @@ def _write_rest(metadata: dict[str, str], failure: Failure | None, into: lab_pb.
         into.failure.remote_type, into.failure.traceback = cut(failure.remote_type), cut(failure.traceback)
 
 
+def row_count(raw: lab_pb.Parcels) -> int:
+    """How many rows the table has, or more, if its columns are not equally long."""
+    columns: Iterable[Any] = (
+        raw.kind, raw.id, raw.target, raw.sender, raw.type, raw.content_type, raw.data, raw.delivery_id, raw.sent_ns,
+        raw.lamport, raw.message_id, raw.cause, raw.deadline_s, raw.rest,
+    )  # fmt: skip
+    return max(map(len, columns))
+
+
 def read_rows(raw: lab_pb.Parcels, size: int, rejected: list[WireError]) -> list[Parcel]:
     """The table's parcels; why one of them is illegal goes into `rejected`.
 
@@ -125,10 +137,16 @@ def read_rows(raw: lab_pb.Parcels, size: int, rejected: list[WireError]) -> list
     rests: Any = raw.rest if len(raw.rest) else ()
     recipients = _read_recipients(raw) if raw.recipient_of else None
     envelopes = size - sum(map(len, data)) > LARGEST_ENVELOPE
+    # A column at once: of honest workers none has such a name, and then no row is asked. Agents and topics are checked
+    # where they are read.
+    named = (raw.id, raw.type, raw.content_type, raw.message_id, raw.cause)
+    long_names = any(max(map(len, column), default=0) > LONGEST_NAME for column in named)
     parcels: list[Parcel] = []
     try:
         for row, cells in enumerate(zip(*columns, strict=True)):
             try:
+                if long_names:
+                    _check_names(cells)
                 parcel = _read_row(*cells)
                 if row in rests:
                     _read_rest(rests[row], parcel)
@@ -181,17 +199,30 @@ def _read_rest(rest: Any, parcel: Parcel) -> None:
         failure = rest.failure
         kind = failure.kind or "RemoteHandlerError"
         text = failure.text or f"{kind} without a text"
-        parcel.failure = Failure(kind, text, failure.remote_type, failure.traceback)
+        parcel.failure = Failure(
+            short(kind, "kind of error"), cut(text), cut(failure.remote_type), cut(failure.traceback)
+        )
 
 
 def _read_recipients(raw: lab_pb.Parcels) -> dict[int, list[tuple[AgentId, int]]]:
     found: dict[int, list[tuple[AgentId, int]]] = {}
+    if len(raw.recipient) > MOST_RECIPIENTS:
+        raise WireError(f"The frame's messages name {len(raw.recipient):,} receivers; {MOST_RECIPIENTS:,} may be.")
     try:
         for row, agent, delivery_id in zip(raw.recipient_of, raw.recipient, raw.recipient_delivery_id, strict=True):
             found.setdefault(row, []).append((_agent(agent), delivery_id))
     except ValueError as error:
         raise WireError("The recipients of a frame's messages are not legal.") from error
     return found
+
+
+def _check_names(cells: tuple[Any, ...]) -> None:
+    _, id, _, _, type, content_type, _, _, _, _, message_id, cause, _ = cells
+    short(id, "request id")
+    short(type, "message type's name")
+    short(content_type, "content type")
+    short(message_id, "message id")
+    short(cause, "cause")
 
 
 def _check_envelope(cells: tuple[Any, ...], rest: int) -> None:

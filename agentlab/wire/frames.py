@@ -12,8 +12,8 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from ..core import journal as j
-from .codec import cut, plausible_lamport
-from .columns import Row, read_rows, row_bytes, write_rows
+from .codec import cut, plausible_lamport, short
+from .columns import Row, read_rows, row_bytes, row_count, write_rows
 from .generated import agentlab_pb2 as lab_pb
 from .parcels import (
     Cancel,
@@ -95,17 +95,25 @@ def _write_reports(reports: Iterable[Report], into: lab_pb.Reports) -> None:
             into.details[row].text, into.details[row].traceback = cut(text), cut(trace)
 
 
+MOST_IN_A_FRAME: Final = 20_000
+"""Messages, cancellations and reports in a frame. Ours hold a few thousand: they are closed at 256 KiB. A frame of
+many empty ones is small on the wire, and would keep its reader busy for seconds."""
+
+
 def decode_frame(data: bytes) -> Frame:
     """Raises WireError when the bytes are no frame; what is illegal in it is put aside in `Frame.rejected`."""
     try:
         raw = lab_pb.Frame.FromString(data)
     except DecodeError as error:
         raise WireError(f"These bytes are no agentlab frame: {error}") from error
+    items = row_count(raw.parcels) + len(raw.cancels) + len(raw.reports.delivery_id)
+    if items > MOST_IN_A_FRAME:
+        raise WireError(f"The frame holds {items:,} messages, cancellations and reports; {MOST_IN_A_FRAME:,} may be.")
     frame = Frame()
     if raw.HasField("parcels"):
         frame.parcels = read_rows(raw.parcels, len(data), frame.rejected)
     if raw.cancels:
-        frame.cancels = [Cancel(cancel.request_id, cancel.reason) for cancel in raw.cancels]
+        frame.cancels = [Cancel(cancel.request_id, cut(cancel.reason)) for cancel in raw.cancels]
     if raw.HasField("reports"):
         frame.reports = _read_reports(raw.reports)
     if raw.HasField("clock"):
@@ -114,7 +122,8 @@ def decode_frame(data: bytes) -> Frame:
     frame.goodbye = raw.goodbye
     if raw.HasField("hello"):
         hello = raw.hello
-        frame.hello = Hello(hello.name, hello.pid, hello.machine, hello.resume_token, hello.version)
+        names = (short(text, "word of a hello") for text in (hello.machine, hello.resume_token, hello.version))
+        frame.hello = Hello(short(hello.name, "worker's name"), hello.pid, *names)
     if raw.HasField("welcome"):
         w = raw.welcome
         frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version)
@@ -130,6 +139,6 @@ def _read_reports(raw: lab_pb.Reports) -> list[Report]:
     ):
         what = _WHAT_FROM_WIRE.get(number)
         if what is not None:
-            text, trace = (details[row].text, details[row].traceback) if row in details else ("", "")
+            text, trace = (cut(details[row].text), cut(details[row].traceback)) if row in details else ("", "")
             reports.append(Report(delivery_id, what, time_ns, plausible_lamport(lamport), text, trace))
     return reports

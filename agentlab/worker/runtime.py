@@ -208,7 +208,7 @@ class WorkerRuntime(LocalRuntime):
                 await self._connection.call(calls.AGENT_RPC, method, request, *more)
                 return
             except grpc.RpcError as error:
-                if _code(error) != grpc.StatusCode.INVALID_ARGUMENT:
+                if _code(error) not in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}:
                     raise
                 if not pause_s:
                     logger.error("The host took back a registration: %s", _details(error))

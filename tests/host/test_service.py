@@ -137,7 +137,7 @@ async def test_a_second_connection_with_a_connected_workers_client_id_is_refused
         plain = thief.begin(calls.AGENT_RPC, "OpenChannel")
         assert await plain.code() == grpc.StatusCode.ALREADY_EXISTS
         control = thief.begin(calls.AGENT_RPC, "OpenControlChannel")
-        assert await control.code() == grpc.StatusCode.ALREADY_EXISTS
+        assert await control.code() == grpc.StatusCode.PERMISSION_DENIED
         link = thief.begin(calls.LINK, "Open")
         await link.write(encode_frame(hello=Hello("thief", 1, "")))
         assert await link.code() == grpc.StatusCode.ALREADY_EXISTS
@@ -288,7 +288,7 @@ async def test_numbers_as_large_as_the_wire_can_hold_harm_nobody(host: HostServi
 @pytest.mark.usefixtures("only_warnings")
 async def test_an_illegal_type_of_any_length_is_answered(host: HostService) -> None:
     async with raw_client(host.address) as client:
-        request = calls.encode_register_agent("!" * 1_000_000)
+        request = calls.encode_register_agent("!" * 60_000)
         assert await code_of(client.agent_rpc("RegisterAgent", request)) == grpc.StatusCode.INVALID_ARGUMENT
 
 
