@@ -232,8 +232,13 @@ class HostConnection:
                 return _Stream(channel, call, client_id, True)
             except grpc.aio.AioRpcError as error:
                 refusal = await self._refusal(channel, error, metadata)
-                if refusal.code() != grpc.StatusCode.UNIMPLEMENTED:
-                    raise refusal from None
+                try:
+                    if refusal.code() != grpc.StatusCode.UNIMPLEMENTED:
+                        raise refusal from None
+                finally:
+                    # An error that is kept in the frame it names keeps the call and its channel, which goes on
+                    # connecting until the garbage collector comes by.
+                    del refusal
             logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
         call = channel.stream_stream(f"/{calls.AGENT_RPC}/OpenChannel")(metadata=metadata)
         await call.wait_for_connection()

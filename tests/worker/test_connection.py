@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import psutil
 import pytest
 from conftest import Cast
 from raw import raw_client
@@ -351,3 +353,34 @@ async def test_workers_on_one_machine_do_not_ask_about_the_clock(cast: Cast, hos
     clock = HostClock(_Clock(0))
     await cast.worker(host, clock=clock)
     assert not clock._samples
+
+
+async def test_attempts_at_a_host_that_is_down_leave_no_connection_behind(cast: Cast) -> None:
+    host = cast.host()
+    worker = await cast.worker(host)
+    port = int(host.address.rpartition(":")[2])
+
+    def connections() -> int:
+        return sum(bool(c.raddr) and c.raddr.port == port for c in psutil.Process().net_connections())
+
+    attempts = 0
+    open_channel = worker._connection._open_channel
+
+    def count_attempts() -> Any:
+        nonlocal attempts
+        attempts += 1
+        return open_channel()
+
+    worker._connection._open_channel = count_attempts  # type: ignore[method-assign]
+    gc.disable()  # what is left shall not be tidied up by chance
+    try:
+        await host.stop(grace=0)
+        await until(lambda: attempts >= 5)
+        cast.host(host.address)
+        await until(lambda: worker.connected)
+        for _ in range(5):  # a channel that was left goes on trying, and gets its connection a moment later
+            await until(lambda: connections() <= 1)
+            await asyncio.sleep(0.3)
+        assert connections() == 1
+    finally:
+        gc.enable()
