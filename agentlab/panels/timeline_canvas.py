@@ -14,6 +14,7 @@ from typing import Any, Final
 import anywidget
 import traitlets
 
+from ..core.journal import RESPONSE
 from ..timeline.causality import Causality
 from ..timeline.frame import Frame
 from ..timeline.life import MessageLife
@@ -80,7 +81,7 @@ def details_state(found: tuple[MessageLife, Causality] | None) -> dict[str, Any]
         "payload": readable(life.payload),
         "error": life.error,
         "trace": "\n".join(lines),
-        "cause": life.cause,
+        "cause": life.message_id if life.kind == RESPONSE else life.cause,  # a reply's is its request
         "around": f"{_messages(len(around.past))} led to it, and it led to {_messages(len(around.future))}.",
     }
 

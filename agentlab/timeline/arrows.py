@@ -66,7 +66,7 @@ def draw_arrows(picture: Layout, ax: Axes) -> list[Artist]:
         if not arrows:
             continue
         for faint in (True, False):
-            alike = [arrow for arrow in arrows if picture.is_faint(arrow.message_id) == faint]
+            alike = [arrow for arrow in arrows if picture.is_faint(arrow.message_id, arrow.kind) == faint]
             if alike:
                 _draw_alike(alike, look, style, picture, ax, faint)
         shown = Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=1.3, label=look.legend)
@@ -127,7 +127,7 @@ def label_arrows(picture: Layout, ax: Axes) -> None:
     extent = ax.get_window_extent()
     left, right = ax.get_xlim()
     # of arrows that only cross a window's edge, the part inside is what can be labelled
-    arrows = [arrow for arrow in picture.arrows if not picture.is_faint(arrow.message_id)]
+    arrows = [arrow for arrow in picture.arrows if not picture.is_faint(arrow.message_id, arrow.kind)]
     arrows = [a for a in arrows if left <= picture.axis.place(a.end) and picture.axis.place(a.start) <= right]
     if len(arrows) > LABELLED_ARROWS:
         return
@@ -183,7 +183,9 @@ def _mark_labels(picture: Layout, ax: Axes) -> Iterator[tuple[str, str, Line]]:
     for mark in picture.marks:
         error = mark.detail.partition(":")[0]
         label = error if error in BY_NAME else mark.label
-        is_seen = picture.axis.first <= mark.at <= picture.axis.last and not picture.is_faint(mark.message_id)
+        is_seen = picture.axis.first <= mark.at <= picture.axis.last and not picture.is_faint(
+            mark.message_id, mark.kind
+        )
         if mark.message_id and label and is_seen:
             x, y = ax.transData.transform((picture.axis.place(mark.at), mark.lane))
             reach = 10 * ax.figure.dpi / 72  # points: past the symbol and the line of the lane

@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from agentlab.core.journal import ARRIVED, LEFT, PROCESS, RECEIVED, SENT, STARTED, JournalEvent
+from agentlab.core.journal import ARRIVED, LEFT, PROCESS, RECEIVED, RESPONSE, SENT, STARTED, JournalEvent
 
+from .causality import Links
 from .lanes import Homes
 from .outcomes import OPEN, OUTCOMES, outcome_of
 from .shapes import OUTSIDE
@@ -100,6 +101,23 @@ class Chronicle:
     def number(self, copy: Copy) -> int | None:
         """The number of a copy; None for one that is not there."""
         return self._numbers.get(copy)
+
+    @property
+    def links(self) -> Links:
+        """What led to what."""
+        return Links(self.causes, self.effects, self._sent_ns, self._reply_ns)
+
+    def _sent_ns(self, message_id: str) -> int:
+        numbers = self.of_message.get(message_id)
+        return min(event.time_ns for event in self.copies[numbers[0]]) if numbers else 0
+
+    def _reply_ns(self, message_id: str) -> tuple[int, int] | None:
+        for number in self.of_message.get(message_id, ()):
+            steps = self.copies[number]
+            if steps[0].kind == RESPONSE:
+                came = [event.time_ns for event in steps if event.what == RECEIVED]
+                return min(event.time_ns for event in steps), min(came, default=EVER)
+        return None
 
     def extend(self, events: Iterable[JournalEvent]) -> None:
         """Take further events, in the order of the journal."""

@@ -169,17 +169,17 @@ def _draw_symbols(picture: Layout, ax: Axes) -> list[Artist]:
     places: dict[tuple[SymbolLook, bool], list[tuple[float, float]]] = {}
     for arrow in picture.arrows:
         if arrow.fate != "arrived":
-            faint = picture.is_faint(arrow.message_id)
+            faint = picture.is_faint(arrow.message_id, arrow.kind)
             places.setdefault((FATES[arrow.fate], faint), []).append(ends(arrow, picture)[2:])
         elif arrow.estimated:
             x0, y0, x1, y1 = ends(arrow, picture)
-            faint = picture.is_faint(arrow.message_id)
+            faint = picture.is_faint(arrow.message_id, arrow.kind)
             places.setdefault((ESTIMATED, faint), []).append((x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4))
     for mark in picture.marks:
         if mark.weight == "covered":
             continue
         look = QUIET_MARKS[mark.what] if mark.weight == "quiet" else MARKS[mark.what]
-        faint = bool(mark.message_id) and picture.is_faint(mark.message_id)
+        faint = bool(mark.message_id) and picture.is_faint(mark.message_id, mark.kind)
         places.setdefault((look, faint), []).append((picture.axis.place(mark.at), mark.lane))
     legend: list[Artist] = []
     explained = set()

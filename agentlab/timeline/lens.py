@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from agentlab.core.journal import JournalEvent
+from agentlab.core.journal import RESPONSE, JournalEvent
 from agentlab.core.standalone import PROCESS as STANDALONE
 
 from .axis import window_axis
-from .causality import causality
+from .causality import Node, causality
 from .choosing import Filter
 from .chronicle import NO_LATENCY, Chronicle, Columns, Copy, Numbers, first_and_last
 from .density import Density, density, quantiles
@@ -128,7 +128,8 @@ class Lens:
         dense = self._density(ground, moment, numbers) if is_dense else None
         lit = None
         if view.selected is not None and not is_dense:
-            lit = causality(view.selected[0], chronicle.causes, chronicle.effects).around(view.selected[0])
+            node = Node(view.selected[0], view.selected[1] == RESPONSE)
+            lit = causality(node, chronicle.links).around(node)
         remarks = self._remarks(view, moment, len(numbers), is_dense, left_out)
         sent = moment.starts[numbers]
         points = () if is_dense else tuple(p for p in zip(sent.tolist(), latencies.tolist(), strict=True) if p[1] >= 0)

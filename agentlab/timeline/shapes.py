@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from agentlab.core.journal import RESPONSE
+
 from .axis import TimeAxis
+from .causality import Node
 
 LaneKind = Literal["process", "agent"]
 """What a lane stands for."""
@@ -137,12 +140,12 @@ class Layout:
     """Arrows and bars that would have run backwards in time (clocks disagreed) and were made instantaneous."""
     note: str = ""
     """What the run says about itself."""
-    lit: frozenset[str] | None = None
-    """The ids of the messages that stand out, while the others are drawn faintly; None when all are alike."""
+    lit: frozenset[Node] | None = None
+    """The messages and replies that stand out, while the others are drawn faintly; None when all are alike."""
 
-    def is_faint(self, message_id: str) -> bool:
+    def is_faint(self, message_id: str, kind: str = "") -> bool:
         """Whether something that belongs to this message is drawn faintly."""
-        return self.lit is not None and message_id not in self.lit
+        return self.lit is not None and (message_id, kind == RESPONSE) not in self.lit
 
     def remarks(self) -> list[str]:
         """What a reader should know besides the picture, a few words each."""

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from agentlab.core.journal import EVENT, JournalEvent
+from agentlab.core.journal import EVENT, RESPONSE, JournalEvent
 
-from .causality import Causality, causality
+from .causality import Causality, Node, causality
 from .chronicle import EVER, Chronicle, Numbers
 from .lens import EVERYTHING, SINGLE, SPANS, Lens, View
 from .life import MessageLife, life_of
@@ -158,7 +158,7 @@ class Viewer:
         chronicle = self.chronicle
         return (
             life_of(chronicle.copies[number], published),
-            causality(message_id, chronicle.causes, chronicle.effects),
+            causality(Node(message_id, kind == RESPONSE), chronicle.links),
         )
 
     def step(self, by: int) -> None:

@@ -13,7 +13,7 @@ from test_layout import STORIES, any_journal, every_story, unhurried
 
 from agentlab.core import journal as j
 from agentlab.core.journal import messages
-from agentlab.timeline.causality import causality
+from agentlab.timeline.causality import Links, Node, causality
 from agentlab.timeline.choosing import CHOSEN_OUTCOMES, MESSAGE_KINDS, Filter
 from agentlab.timeline.chronicle import EVER, NO_LATENCY, Chronicle, Row
 from agentlab.timeline.density import density
@@ -32,38 +32,64 @@ filters = st.builds(
 )
 
 
-def inverse(causes: dict[str, str]) -> dict[str, list[str]]:
+def links_of(causes: dict[str, str], times: dict[str, tuple[int, int, int]]) -> Links:
+    """Links with a reply to each message that has three times: when it was sent, when its reply was, when that came."""
     effects: dict[str, list[str]] = {}
     for effect, cause in causes.items():
         effects.setdefault(cause, []).append(effect)
-    return effects
+    return Links(
+        causes,
+        effects,
+        lambda name: times.get(name, (0,))[0],
+        lambda name: (times.get(name, ()) or (None,))[1:] or None,
+    )
 
 
-@given(links, st.sampled_from("abcdefgh"))
-def test_in_a_journal_with_circles_past_and_future_end_and_do_not_overlap(causes, message):
-    effects = inverse(causes)
-    found = causality(message, causes, effects)
-    assert message not in found.future
-    assert message not in found.past
-    assert not found.future & set(found.past)
-    assert set(found.past) | found.future <= set(causes) | set(causes.values())
+def nodes(names) -> list[Node]:
+    return [Node(name, is_reply) for name in names for is_reply in (False, True)]
 
 
-@given(st.lists(st.integers(0, 30), max_size=30))
+times = st.dictionaries(
+    st.sampled_from("abcdefgh"), st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), max_size=8
+)
+
+
+@given(links, times, st.sampled_from(nodes("abcdefgh")))
+def test_in_a_journal_with_circles_past_and_future_end_and_do_not_overlap(causes, times, node):
+    found = causality(node, links_of(causes, times))
+    assert node not in found.future | found.past
+    assert not found.future & found.past
+    assert {name for name, _ in found.past | found.future} <= {*causes, *causes.values(), node.message_id}
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 50), st.booleans()), max_size=30))
 def test_without_circles_past_and_future_are_each_others_mirror(parents):
-    causes = {str(n): str(parent) for n, parent in enumerate(parents) if parent < n}
-    effects = inverse(causes)
-    for name in map(str, range(len(parents))):
-        found = causality(name, causes, effects)
-        assert all(name in causality(before, causes, effects).future for before in found.past)
-        assert all(name in causality(after, causes, effects).past for after in found.future)
+    causes = {str(n): str(parent) for n, (parent, _, _) in enumerate(parents) if parent < n}
+    # each message is sent after its cause, and its reply after all that it led to
+    times = {str(n): (n, 200 - n, 200 - n + later) for n, (_, later, has_reply) in enumerate(parents) if has_reply}
+    found = {node: causality(node, links_of(causes, times)) for node in nodes(map(str, range(len(parents))))}
+    for node, around in found.items():
+        if node.is_reply and node.message_id not in times:
+            continue
+        assert all(node in found[before].future for before in around.past)
+        assert all(node in found[after].past for after in around.future)
 
 
 def test_a_nested_call_has_its_caller_in_its_past_and_its_own_calls_in_its_future():
     chronicle = Chronicle(journals.nested_calls())
-    found = causality("m2", chronicle.causes, chronicle.effects)
-    (inner,) = found.future
-    assert chronicle.causes[inner] == "m2"
+    (inner,) = chronicle.effects["m2"]
+    assert {Node(inner), Node(inner, True), Node("m2", True)} <= causality(Node("m2"), chronicle.links).future
+    assert causality(Node(inner), chronicle.links).past == {Node("m2")}
+
+
+def test_a_reply_leads_to_what_its_asker_sends_after_it_and_not_to_what_it_had_sent_before():
+    causes = {"first": "ask", "at once": "ask", "then": "ask"}
+    known = links_of(causes, {"ask": (0, 90, 95), "first": (10, 20, 30), "at once": (11, 80, 85), "then": (31, 40, 50)})
+    found = causality(Node("first", True), known)
+    assert found.past == {Node("first"), Node("ask")}
+    assert found.future == {Node("then"), Node("then", True), Node("ask", True)}
+    assert Node("first", True) not in causality(Node("at once"), known).past
+    assert Node("first", True) in causality(Node("then"), known).past
 
 
 @unhurried

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 from test_layout import STORIES, any_journal, every_story, unhurried
 
 from agentlab.core import journal as j
+from agentlab.timeline.causality import Node
 from agentlab.timeline.choosing import Filter
 from agentlab.timeline.chronicle import Chronicle
 from agentlab.timeline.frame import NARROWEST, Frame, render
@@ -105,7 +106,7 @@ def test_selecting_lights_up_past_and_future_and_a_wrong_number_selects_nothing(
     life = viewer.life()
     assert lit is not None
     assert life is not None
-    assert lit == life[1].around("m2")
+    assert lit == life[1].around(Node("m2"))
     for wrong in (None, -1, 10**9):
         viewer.select(wrong)
         assert viewer.selected is None
