@@ -40,8 +40,8 @@ class Density:
 
 
 def density(
-    first: int,
-    last: int,
+    ticks: tuple[int, int],
+    drawn: tuple[int, int],
     starts: Numbers,
     latencies: Numbers,
     sources: Numbers,
@@ -50,9 +50,12 @@ def density(
     lanes: int,
     bins: int = BINS,
 ) -> Density:
-    """The density of these messages between two ticks. `sources` and `targets` are lane numbers, negative for none;
-    a message counts on both lanes in the bin in which it began (before the first: in the first)."""
-    width = max(1, last - first)
+    """The density of these messages between two ticks, which are `drawn` at two places.
+
+    `starts` are places too. `sources` and `targets` are lane numbers, negative for none; a message counts on both lanes
+    in the bin in which it began (before the first: in the first).
+    """
+    first, width = drawn[0], max(1, drawn[1] - drawn[0])
     places = np.clip((starts - first) * bins // width, 0, bins - 1)
     counts = np.zeros((lanes, bins), np.int64)
     failed = np.zeros((lanes, bins), np.int64)
@@ -71,7 +74,7 @@ def density(
         part = took[borders[number] : borders[number + 1]]
         if len(part):
             median[number], p99[number] = quantiles(part)
-    return Density(first, last, counts, failed, median, p99)
+    return Density(*ticks, counts, failed, median, p99)
 
 
 def quantiles(latencies: Numbers) -> tuple[float, float]:

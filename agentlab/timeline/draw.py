@@ -130,6 +130,15 @@ def draw_content(picture: Layout, ax: Axes) -> list[Artist]:
     return legend
 
 
+def draw_selected(picture: Layout, ax: Axes) -> list[Artist]:
+    """Draw the few messages that stand out of a density, and return the handles of the legend."""
+    if not picture.arrows:
+        return []
+    for arrow in picture.arrows:  # an arrow is hard to find where a whole run is shown
+        ax.axvline(picture.axis.place(arrow.start), color=INK, linewidth=0.6, linestyle="dotted", zorder=2.6)
+    return [*draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
+
+
 def bar_box(bar: Bar, picture: Layout) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of a handler's bar, in data coordinates."""
     # levels share what room a lane has, so that a busy lane does not grow into the next one

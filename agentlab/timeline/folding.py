@@ -11,9 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from statistics import median_low
-from typing import Final
+from typing import Any, Final, TypeAlias
+
+import numpy as np
 
 from .axis import Fold, TimeAxis
+
+Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 IDLE_ENOUGH: Final = 0.04
 """Idle time is folded until a typical hop is this share of the picture wide (35 pixels of a notebook's 900)."""
@@ -36,6 +40,9 @@ GAIN: Final = 1.1
 """Waits are only folded when everything else becomes at least so much wider by that: each break costs attention."""
 WORTH: Final = 2.0
 """A wait is only folded when it would be drawn at least so many times as wide as its break."""
+
+MOST_OF_AN_OVERVIEW: Final = 8
+"""So many breaks has an overview at most: each hides how long it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,31 @@ def shown_folds(
         return [(max(a, first) - first, min(b, last) - first) for a, b in spans if b >= first and a <= last]
 
     found = folds(axis.length, inside(hops), inside(handlers), [m - first for m in moments if first <= m <= last])
+    return tuple(replace(f, start=f.start + first, end=f.end + first, place=f.place + first) for f in found)
+
+
+def idle_folds(first: int, last: int, starts: Numbers, ends: Numbers) -> tuple[Fold, ...]:
+    """The folds of an overview from tick `first` to tick `last`: the longest waits in which no message is under way.
+
+    There are no single arrows that should slant, so a wait is folded when it takes much of the picture.
+    """
+    order = np.argsort(starts, kind="stable")
+    begun = np.clip(starts[order], first, last)
+    reached = np.maximum.accumulate(np.clip(ends[order], first, last), dtype=np.int64)
+    froms, untils = np.concatenate([[first], reached]), np.concatenate([begun, [last]])
+    lengths = untils - froms
+    chosen: list[Wait] = []
+    left = last - first
+    scale = 1 / max(1, left)
+    for place in np.argsort(-lengths, kind="stable")[:MOST_OF_AN_OVERVIEW]:
+        length = int(lengths[place])
+        width = min(WIDTH, ALL_WIDTHS / (len(chosen) + 1))
+        if length * scale < WORTH * width or length >= left:
+            break
+        left -= length
+        chosen.append(Wait(int(froms[place]) - first, int(untils[place]) - first, False))
+        scale = (1 - len(chosen) * width) / left
+    found = _placed(sorted(chosen, key=lambda wait: wait.start), scale)
     return tuple(replace(f, start=f.start + first, end=f.end + first, place=f.place + first) for f in found)
 
 

@@ -21,9 +21,9 @@ from agentlab.core.journal import EVENT, PROCESS, REQUEST
 
 from .arrows import ends
 from .chronicle import Chronicle, Copy
-from .draw import bar_box, draw_content
+from .draw import bar_box, draw_content, draw_selected
 from .glyphs import drawable
-from .ground import draw_lanes, draw_spans, measure
+from .ground import draw_breaks, draw_lanes, draw_spans, measure
 from .lens import Scene
 from .life import tip
 from .pixels import Image, drawn, png
@@ -84,7 +84,8 @@ def render(
     else:
         spans = draw_spans(picture, ax)
         draw_lanes(picture, ax)
-        legend = [*spans, *draw_density(scene.density, picture, ax)]
+        draw_breaks(picture, ax)
+        legend = [*spans, *draw_density(scene.density, picture, ax), *draw_selected(picture, ax)]
     draw_latencies(scene, strip, ax)
     _caption(figure, picture.remarks(), width)
     images = [drawn(figure), *_legend(legend, width, ratio)]

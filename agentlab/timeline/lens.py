@@ -21,6 +21,7 @@ from .causality import Node, causality
 from .choosing import Filter
 from .chronicle import NO_LATENCY, Chronicle, Columns, Copy, Numbers, first_and_last
 from .density import Density, density, quantiles
+from .folding import idle_folds
 from .lanes import in_order
 from .outcomes import BAD, OUTCOMES
 from .placing import Ground, place
@@ -29,6 +30,8 @@ from .shapes import NOTHING, LaneKind, Layout
 
 SINGLE: Final = 600
 """Up to so many messages are drawn one by one: about 1,000 arrows, a pixel of the page for each."""
+LIT_IN_DENSITY: Final = 100
+"""Of a message that led to more than so many others, a density shows the message alone."""
 ALL_LANES: Final = 12
 """Up to so many lanes, all of them are shown always, so that they stand still; else those of what is visible."""
 MOST_LANES: Final = 40
@@ -124,12 +127,18 @@ class Lens:
         names, left_out = lanes[:MOST_LANES], len(lanes[MOST_LANES:])
         ground = Ground(names, axis, moment.now, kind, chronicle.homes)
         is_dense = len(numbers) > SINGLE
-        layout = self._place([] if is_dense else numbers.tolist(), ground, view)
+        node = None if view.selected is None else Node(view.selected[0], view.selected[1] == RESPONSE)
+        lit = None if node is None else causality(node, chronicle.links).around(node)
+        if is_dense:
+            if view.fold and not view.is_logical:
+                ends = np.minimum(moment.columns.end_ns[numbers] - chronicle.first_ns, moment.last)
+                found = idle_folds(moment.first, moment.last, moment.starts[numbers], ends)
+                axis = replace(axis, folds=found)
+                ground = replace(ground, axis=axis)
+            layout = self._place(self._standing_out(view, lit or frozenset()), ground, view, fold=False)
+        else:
+            layout = self._place(numbers.tolist(), ground, view, fold=view.fold and not view.is_logical)
         dense = self._density(ground, moment, numbers) if is_dense else None
-        lit = None
-        if view.selected is not None and not is_dense:
-            node = Node(view.selected[0], view.selected[1] == RESPONSE)
-            lit = causality(node, chronicle.links).around(node)
         remarks = self._remarks(view, moment, len(numbers), is_dense, left_out)
         sent = moment.starts[numbers]
         points = () if is_dense else tuple(p for p in zip(sent.tolist(), latencies.tolist(), strict=True) if p[1] >= 0)
@@ -198,7 +207,15 @@ class Lens:
             return in_order((name for name, n in names.items() if n in used or name == "host"), kind, self._wanted)
         return in_order(names, kind, self._wanted)
 
-    def _place(self, numbers: list[int], ground: Ground, view: View) -> Layout:
+    def _standing_out(self, view: View, lit: frozenset[Node]) -> list[int]:
+        """What is drawn one by one even where all else is a density: the selected message, and what belongs to it."""
+        names = [node.message_id for node in lit]
+        if len(names) > LIT_IN_DENSITY and view.selected is not None:
+            names = [view.selected[0]]
+        found = (number for name in dict.fromkeys(names) for number in self.chronicle.of_message.get(name, ()))
+        return sorted(number for number in found if self._passes[number])
+
+    def _place(self, numbers: list[int], ground: Ground, view: View, *, fold: bool) -> Layout:
         chronicle = self.chronicle
         end_ns = None if view.until is None else chronicle.first_ns + view.until
         shown = {chronicle.copies[number][0].copy for number in numbers}
@@ -211,7 +228,7 @@ class Lens:
         processes = _until(chronicle.process_events, end_ns)
         messages = first_and_last(chronicle)
         events = [*messages[:1], *processes, *messages[1:]]
-        return place(copies, events, ground, fold=view.fold and not view.is_logical, shown=shown)
+        return place(copies, events, ground, fold=fold, shown=shown)
 
     def _density(self, ground: Ground, moment: _Moment, numbers: Numbers) -> Density:
         columns, chronicle = moment.columns, self.chronicle
@@ -222,10 +239,13 @@ class Lens:
         for lane, name in enumerate(ground.names):
             lane_of[names[name]] = lane
         is_bad = np.array([outcome in BAD for outcome in OUTCOMES])
+        # Bins are as wide as they are drawn, also where time is folded.
+        knots = [ground.axis.first, *(t for f in ground.axis.folds for t in (f.start, f.end)), ground.axis.last]
+        places = [ground.axis.place(tick) * ground.axis.ticks_per_unit for tick in knots]
         return density(
-            moment.first,
-            moment.last,
-            moment.starts[numbers],
+            (moment.first, moment.last),
+            (round(places[0]), round(places[-1])),
+            np.interp(moment.starts[numbers], knots, places).astype(np.int64),
             columns.latency_ns[numbers],
             lane_of[sources[numbers]],
             lane_of[targets[numbers]],

@@ -47,7 +47,9 @@ def draw_density(dense: Density, picture: Layout, ax: Axes) -> list[Artist]:
 
 
 def _bin(dense: Density, picture: Layout) -> str:
-    width = max(1, (dense.last - dense.first) // dense.bins)
+    axis = picture.axis
+    drawn = (axis.place(dense.last) - axis.place(dense.first)) * axis.ticks_per_unit
+    width = max(1, round(drawn / dense.bins))
     return f"{width} ticks" if picture.axis.is_logical else duration(width)
 
 

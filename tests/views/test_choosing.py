@@ -171,7 +171,7 @@ def test_a_density_counts_every_message_once_on_each_of_its_lanes(rows):
     columns = np.array(rows, np.int64).reshape(-1, 4).T
     bad = np.zeros(len(rows), bool)
     bad[::2] = True
-    found = density(0, 400, *columns, bad, 4, bins=20)
+    found = density((0, 400), (0, 400), *columns, bad, 4, bins=20)
     ends = [{lane for lane in (source, target) if lane >= 0} for _, _, source, target in rows]
     assert found.counts.sum() == sum(map(len, ends))
     assert found.bad.sum() == sum(map(len, ends[::2]))

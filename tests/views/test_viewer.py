@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import journals
 import pytest
@@ -199,3 +202,48 @@ def test_a_slider_of_an_empty_run_does_nothing():
     viewer = viewer_of([])
     viewer.seek(0.3)
     assert viewer.is_following
+
+
+def pauses(messages: int) -> list[j.JournalEvent]:
+    """Many messages, a minute of nothing, and as many again."""
+    story = journals.many(messages)
+    again = [replace(e, message_id=e.message_id and e.message_id + "b", time_ns=e.time_ns + 60 * 10**9) for e in story]
+    return [replace(e, seq=n) for n, e in enumerate([*story, *again], 1)]
+
+
+def test_an_overview_folds_long_waits_and_its_bins_are_as_wide_as_they_are_drawn():
+    viewer = viewer_of(pauses(SINGLE))
+    viewer.show_everything()
+    scene = viewer.lens.look(viewer.view)
+    assert scene.density is not None
+    (fold,) = scene.layout.axis.folds
+    assert fold.end - fold.start > 50 * 10**9
+    full = (scene.density.counts.sum(axis=0) > 0).mean()
+    assert full > 0.5
+    viewer.change(fold=False)
+    true = viewer.lens.look(viewer.view)
+    assert true.layout.axis.folds == ()
+    assert true.density is not None
+    assert (true.density.counts.sum(axis=0) > 0).mean() < 0.1
+    assert true.density.counts.sum() == scene.density.counts.sum()
+    save("overview.png", render(scene, viewer.chronicle).png)
+
+
+def test_in_an_overview_the_selected_message_stands_out():
+    viewer = viewer_of(pauses(SINGLE))
+    viewer.show_everything()
+    assert viewer.lens.look(viewer.view).layout.arrows == ()
+    viewer.select(10)
+    scene = viewer.lens.look(viewer.view)
+    assert scene.density is not None
+    assert viewer.chronicle.copies[10][0].message_id in {arrow.message_id for arrow in scene.layout.arrows}
+    frame = render(scene, viewer.chronicle)
+    assert any(frame.tips[hit[-1]][0] == 10 for hit in frame.hits)
+    save("overview-selected.png", frame.png)
+
+
+def save(name: str, png: bytes) -> None:
+    """Keep a picture for a person to look at, where that is wanted."""
+    if folder := os.environ.get("AGENTLAB_TEST_PICTURES"):
+        Path(folder).mkdir(exist_ok=True)
+        (Path(folder) / name).write_bytes(png)
