@@ -67,7 +67,7 @@ async def memory(lab: Lab, Listener: Any) -> str:
 )
 async def decides(lab: Lab, build_advisor: Any) -> str:
     inside = Graph(build_advisor, to_input=task, to_text=said)
-    await fresh(lab, "worker-3", "advisor", Assistant, inside)
+    await fresh(lab, "worker-1", "advisor", Assistant, inside)
     for text, advice in (("It will cost a fortune.", "too expensive"), ("It is free.", "go ahead")):
         reply = await lab.send_message(Ask(text), "advisor", deadline_s=15)
         seen = getattr(reply, "text", reply)

@@ -55,9 +55,10 @@ class Endless(llm.AsyncModel):
 
     model_id = "endless"
     can_stream = True
-    stopped = 0
+    started = stopped = 0
 
     async def execute(self, prompt: Any, stream: bool, response: Any, conversation: Any) -> AsyncGenerator[str, None]:
+        type(self).started += 1
         try:
             while "stop" not in prompt.prompt:
                 yield "word "
@@ -72,17 +73,18 @@ class EndlessBlocking(llm.Model):
 
     model_id = "endless-blocking"
     can_stream = True
-    stopped = threading.Event()
+    started = stopped = 0
     pause = threading.Event()
 
     def execute(self, prompt: Any, stream: bool, response: Any, conversation: Any) -> Iterator[str]:
+        type(self).started += 1
         try:
             while "stop" not in prompt.prompt:
                 yield "word "
                 self.pause.wait(0.001)
             yield f"history: {len(conversation.responses)}"
         finally:
-            self.stopped.set()
+            type(self).stopped += 1
 
 
 class Locked(llm.AsyncKeyModel):

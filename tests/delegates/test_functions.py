@@ -15,6 +15,7 @@ from until import until
 
 from agentlab import (
     AgentId,
+    CancellationToken,
     DeadlineExceededError,
     RemoteHandlerError,
     SingleThreadedAgentRuntime,
@@ -119,8 +120,12 @@ async def test_a_blocked_function_does_not_hold_its_sender_and_meets_no_other_ca
         return text
 
     await register(runtime, block)
-    with pytest.raises(DeadlineExceededError):
-        await runtime.send_message(Ask("first"), HERE, deadline_s=0.05)
+    token = CancellationToken()
+    first = asyncio.ensure_future(runtime.send_message(Ask("first"), HERE, cancellation_token=token))
+    await until(lambda: entered)
+    token.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
     with pytest.raises(DeadlineExceededError):
         await runtime.send_message(Ask("given up"), HERE, deadline_s=0.05)
     third = asyncio.ensure_future(runtime.send_message(Ask("third"), HERE))

@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 from lab.cells import Notebook
+from until import until
 
-from agentlab import AgentId, Lab, RemoteHandlerError
+from agentlab import AgentId, DeadlineExceededError, Lab, RemoteHandlerError
 from agentlab.core import journal as j
 from agentlab.delegates import Answer, Ask, Assistant, Graph, LanguageModel
 from agentlab.gallery.debate import Motion, Turn, seat
 
 CELL = """
     import os
+    import time
     from typing import Annotated, TypedDict
     from operator import add
 
@@ -45,6 +47,9 @@ CELL = """
         def __call__(self, text):
             self.calls += 1
             return f"{text} {self.calls} in {os.getpid()}"
+
+    def hang(text):
+        time.sleep(600)
 
     def fail(text):
         raise LookupError(f"no idea about {text}")
@@ -94,6 +99,15 @@ async def test_what_was_written_in_a_cell_is_inside_agents_of_other_processes(la
     assert 'raise LookupError(f"no idea about {text}")' in str(caught.value)
 
 
+async def test_a_function_that_never_returns_does_not_keep_its_worker_from_ending(lab: Lab, notebook: Notebook) -> None:
+    await lab.register("worker-1", "it", Assistant, notebook.hang)
+    with pytest.raises(DeadlineExceededError):
+        await lab.send_message(Ask("hello?"), AgentId("it", "x"), deadline_s=0.2)
+    process = lab["worker-1"]
+    await lab.stop()
+    assert process.state == "stopped"  # in order: it had not to be killed
+
+
 async def test_one_switch_seats_the_debate_apart_or_together(lab: Lab) -> None:
     def processes_of_last_debate(first: int) -> set[str]:
         return {event.process for event in lab.journal if event.what == j.STARTED and event.seq > first}
@@ -102,11 +116,14 @@ async def test_one_switch_seats_the_debate_apart_or_together(lab: Lab) -> None:
     assert apart == {"judge": "worker-1", "player-a": "worker-2", "player-b": "worker-3"}
     verdict = await lab.send_message(Motion("A framework?"), "judge", deadline_s=50)
     assert verdict.score["for"] == 7
-    assert processes_of_last_debate(0) >= {"worker-1", "worker-2", "worker-3"}
+    await until(lambda: processes_of_last_debate(0) >= {"worker-1", "worker-2", "worker-3"})
+    await lab.when_idle()
     first = lab.journal.events[-1].seq
     assert set((await seat(lab, apart=False)).values()) == {"worker-1"}
     assert await lab.send_message(Motion("A framework?"), "judge")
-    assert processes_of_last_debate(first) - {"notebook"} == {"worker-1"}
+    await lab.when_idle()
+    await until(lambda: processes_of_last_debate(first))
+    assert processes_of_last_debate(first) == {"worker-1"}
     await lab.unregister("worker-1", "player-b")
     assert "player-b" not in await seat(lab, apart=False, foreign=["player-b"])
     assert (await lab.send_message(Turn("Why?", 1), "player-a")).side == "for"

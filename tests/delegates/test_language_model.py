@@ -98,33 +98,31 @@ async def test_pieces_of_an_answer_are_published_in_order_if_asked(
     assert heard[0][1].message_id
 
 
-@pytest.mark.parametrize("name", ["endless", "endless-blocking"])
+@pytest.mark.parametrize(("name", "model"), [("endless", Endless), ("endless-blocking", EndlessBlocking)])
 async def test_a_model_stops_when_nobody_waits_and_the_turn_did_not_happen(
-    runtime: SingleThreadedAgentRuntime, name: str
+    runtime: SingleThreadedAgentRuntime, name: str, model: Any
 ) -> None:
-    Endless.stopped, _ = 0, EndlessBlocking.stopped.clear()
     await register(runtime, name)
-    await ask(runtime, "stop at once")
-    before, _ = Endless.stopped, EndlessBlocking.stopped.clear()
-    with pytest.raises(DeadlineExceededError):
-        await runtime.send_message(Ask("go on"), HERE, deadline_s=0.05)
-    await until(lambda: Endless.stopped > before if name == "endless" else EndlessBlocking.stopped.is_set())
-    assert await ask(runtime, "stop now") == "history: 1"
-    token = CancellationToken()
-    asking = asyncio.ensure_future(runtime.send_message(Ask("go on"), HERE, cancellation_token=token))
-    await asyncio.sleep(0.01)
-    token.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    assert await ask(runtime, "stop again") == "history: 2"
+    assert await ask(runtime, "stop at once") == "history: 0"
+    for history in (1, 2):
+        started, stopped, token = model.started, model.stopped, CancellationToken()
+        asking = asyncio.ensure_future(runtime.send_message(Ask("go on"), HERE, cancellation_token=token))
+        await until(lambda started=started: model.started > started)
+        assert not asking.done()
+        token.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await until(lambda stopped=stopped: model.stopped > stopped)
+        assert await ask(runtime, "stop now") == f"history: {history}"
 
 
 async def test_the_deadline_of_a_sender_in_another_process_stops_the_model(pair: Pair) -> None:
     notebook, worker = pair
     await register(worker, "endless")
+    await ask(notebook, "stop at once")
     before = Endless.stopped
     with pytest.raises(DeadlineExceededError):
-        await notebook.send_message(Ask("go on"), HERE, deadline_s=0.2)
+        await notebook.send_message(Ask("go on"), HERE, deadline_s=0.5)
     await until(lambda: Endless.stopped == before + 1)
 
 
