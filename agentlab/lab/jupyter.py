@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from .errors import LabError
 
@@ -34,16 +36,26 @@ def course_folder(here: Path) -> Path:
     return copies
 
 
+SETTINGS: Final = {
+    # No pop-up that asks about news, and nothing that needs a network.
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # Cells out of sight keep their height: a notebook with pictures and panels does not jump when it is scrolled.
+    "notebook-extension/tracker": {"windowingMode": "defer"},
+}
+"""What is set in the JupyterLab that `agentlab` opens, by JupyterLab's extension and plugin."""
+
+
 def lab_settings(folder: Path) -> dict[str, str]:
     """Environment variables for a JupyterLab that comes up tidy, with settings and workspaces of its own in `folder`.
 
     The user's own settings are neither read nor changed. Once there, the settings are the student's to change.
     """
     settings = folder / "settings"
-    notification = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    if not notification.exists():
-        notification.parent.mkdir(parents=True, exist_ok=True)
-        notification.write_text('{"fetchNews": "false", "checkForUpdates": false}\n')
+    for name, values in SETTINGS.items():
+        path = settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     return {"JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
 
 
