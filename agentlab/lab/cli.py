@@ -314,6 +314,48 @@ def compare(
         raise typer.Exit(1)
 
 
+_WORKER = 'The command that starts the worker; {host} stands for the address: --worker "node my_worker.mjs {host}"'
+_FAILURES = 'A TOML file of known failures: lines like "answers nothing" = "why it does not".'
+
+
+@app.command()
+def conform(
+    worker: Annotated[str | None, typer.Option(help=_WORKER)] = None,
+    host: Annotated[str | None, typer.Option(help="The address of a host to examine.")] = None,
+    expect_failures: Annotated[Path | None, typer.Option(help=_FAILURES)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    limit_s: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 3.0,
+) -> None:
+    """Examine a worker, or a host, that somebody wrote in another language.
+
+    A worker registers the agent type `conform` and understands the messages of `agentlab.lab.conform_messages`; a host
+    needs nothing. Exit code 1 when anything fails that was not expected to, or passes that was.
+    """
+    from ..wire.channel import checked_address
+    from . import conform as kit
+    from .conform_report import as_json as written
+    from .conform_report import show
+
+    if (worker is None) == (host is None):
+        raise _fail('Say what to examine: --worker "COMMAND {host}", or --host ADDRESS.', 2)
+    try:
+        expected = {} if expect_failures is None else kit.expected_failures(expect_failures)
+        examined = (
+            kit.examine_worker(worker, limit_s=limit_s, expected=expected)
+            if worker is not None
+            else kit.examine_host(checked_address(host or ""), limit_s=limit_s, expected=expected)
+        )
+        results = asyncio.run(examined)
+    except (LabError, ValueError) as error:
+        raise _fail(str(error), 2) from None
+    if as_json:
+        typer.echo(written(results))
+    else:
+        show(results, worker or host or "", _console)
+    if not all(result.is_good for result in results):
+        raise typer.Exit(1)
+
+
 @app.command()
 def doctor() -> None:
     """Look at the installation: versions, optional parts and how to get them, and whether processes start."""

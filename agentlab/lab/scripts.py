@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from .errors import LabError, ProcessStartError
 
 NODE_VERSION: Final = 18
 """The oldest that gRPC's own package for it is tested with, and that has `fetch` and `for await` throughout."""
+
+PROTOS_VARIABLE: Final = "AGENTLAB_PROTOS"
+"""The environment variable in which a program that reads the proto files finds their folder."""
 
 _HEADER: Final = re.compile(r"(?m)^# /// script\s*$")
 """How a Python script's inline metadata begins (PEP 723)."""
@@ -85,7 +89,8 @@ async def prepare(script: Script, name: str, joining: Mapping[str, str], say: Ca
     Raises LabError when a program that it needs is not there, ProcessStartError when its packages cannot be installed.
     """
     others = {key: value for key, value in os.environ.items() if key not in JOINING_VARIABLES}
-    environment = {**others, **joining, "AGENTLAB_NAME": name, "PYTHONUNBUFFERED": "1", **dict(script.environment)}
+    usual = {"AGENTLAB_NAME": name, PROTOS_VARIABLE: str(protos()), "PYTHONUNBUFFERED": "1"}
+    environment = {**others, **joining, **usual, **dict(script.environment)}
     path = script.path
     if path.suffix == ".py":
         program = await _python(path, environment, say)
@@ -98,6 +103,13 @@ async def prepare(script: Script, name: str, joining: Mapping[str, str], say: Ca
     values = {"{host}": joining[HOST_VARIABLE], "{name}": name}
     args = [re.sub(r"\{host\}|\{name\}", lambda found: values[found[0]], text) for text in script.args]
     return Launch([*program, *args], environment)
+
+
+def protos() -> Path:
+    """The folder of the proto files: beside the package in a checkout, inside of it when it is installed."""
+    package = Path(__file__).parents[1]
+    beside = package.parent / "protos"
+    return beside if beside.is_dir() else package / "protos"
 
 
 async def _python(path: Path, environment: dict[str, str], say: Callable[[str], None]) -> list[str]:
@@ -146,12 +158,15 @@ async def _node(path: Path, environment: dict[str, str], say: Callable[[str], No
         if npm is None:
             raise LabError(f"{path.name} needs packages, and npm, which comes with Node.js, is not there. Get {where}")
         locked = "ci" if (folder / "package-lock.json").is_file() else "install"
-        command = [npm, locked, "--omit=dev", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        try:
+        # Aside, and then moved: half of the packages would look like all, and another lab may do the same now.
+        with tempfile.TemporaryDirectory(prefix=".node_modules-", dir=folder) as aside:
+            for name in ("package.json", "package-lock.json"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(folder / name, aside)
+            command = [npm, locked, "--omit=dev", "--no-audit", "--no-fund", "--prefix", aside]
             await _install(command, path, environment, say, f"npm {locked} --prefix {folder}")
-        except BaseException:
-            shutil.rmtree(folder / "node_modules", ignore_errors=True)  # half of them would look like all
-            raise
+            with contextlib.suppress(OSError):  # the other lab was faster
+                os.rename(Path(aside, "node_modules"), folder / "node_modules")
     return [node, str(path)]
 
 

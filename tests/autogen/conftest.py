@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .peers import Peer, StartPeer
+from .peers import AUTOGEN_HOST, Peer, StartPeer
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ async def start_peer(tmp_path: Path) -> AsyncIterator[StartPeer]:
     numbers = count(1)
     async with AsyncExitStack() as stack:
 
-        async def start(script: str, *args: str) -> Peer:
-            peer = await Peer.start(script, *args, log=tmp_path / f"{next(numbers)}-{script}.log")
+        async def start(script: str | Path, *args: str) -> Peer:
+            peer = await Peer.start(script, *args, log=tmp_path / f"{next(numbers)}-{Path(script).name}.log")
             stack.push_async_callback(peer.end)
             return peer
 
@@ -29,4 +29,4 @@ async def start_peer(tmp_path: Path) -> AsyncIterator[StartPeer]:
 @pytest.fixture
 async def autogen_host(start_peer: StartPeer) -> Peer:
     """AutoGen's own host."""
-    return await start_peer("autogen_host.py")
+    return await start_peer(AUTOGEN_HOST)

@@ -17,6 +17,7 @@ import psutil
 from uv import find_uv_bin
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
+AUTOGEN_HOST: Final = Path(__file__).parents[2] / "notebooks" / "workers" / "autogen" / "host.py"
 
 START_S: Final = 60.0
 """The first start installs AutoGen."""
@@ -50,9 +51,9 @@ class Peer:
         self._family = [psutil.Process(process.pid)]
 
     @classmethod
-    async def start(cls, script: str, *args: str, log: Path) -> Peer:
+    async def start(cls, script: str | Path, *args: str, log: Path) -> Peer:
         """Start a script and wait until it is ready. AutoGen's get the environment that their first lines ask for."""
-        autogen = script.startswith("autogen")
+        autogen = "autogen" in Path(script).name or script == AUTOGEN_HOST
         command = [find_uv_bin(), "run", "--quiet", "--script"] if autogen else [sys.executable]
         with log.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(

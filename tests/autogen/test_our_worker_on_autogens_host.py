@@ -25,7 +25,7 @@ from agentlab import (
 )
 
 from .cast import Greeting, register_greeter, register_meeting
-from .peers import Peer, PeerError, StartPeer
+from .peers import AUTOGEN_HOST, Peer, PeerError, StartPeer
 
 pytestmark = pytest.mark.autogen
 
@@ -239,7 +239,7 @@ class TestErrors:
             await asking
         # Autogen's worker does not come back. Ours does, and tells the new host all it told the old one.
         address = autogen_host.address
-        await start_peer("autogen_host.py", address.rpartition(":")[2])
+        await start_peer(AUTOGEN_HOST, address.rpartition(":")[2])
         await until(lambda: ours.connected)
         successor = await start_peer("autogen_worker.py", address)
         assert await successor.order("send", to="greeter/x", text="hello") == "hello from greeter/x"

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11,<3.14"
 # dependencies = ["autogen-core==0.7.5", "autogen-ext[grpc]==0.7.5"]
 # ///
-"""AutoGen's host: ``autogen_host.py [PORT]``.
+"""AutoGen's own host: ``uv run --script host.py [PORT]``.
 
 It listens on PORT, or on a free one, of 127.0.0.1, says on stdout which, and ends when its stdin does.
 """
