@@ -14,6 +14,7 @@ from typing import Final
 from ..core.exceptions import BY_NAME
 from ..core.journal import (
     ARRIVED,
+    DROPPED,
     ENDINGS,
     EVENT,
     HANDLED,
@@ -153,12 +154,18 @@ def _deliveries(events: list[JournalEvent], published: list[JournalEvent]) -> li
             steps.setdefault(event.what, []).append(event)
     endings = [event for event in events if event.what in ENDINGS]
     times = max(1, *(len(steps.get(what, ())) for what in (LEFT, RECEIVED, STARTED)))
+    left_over = list(endings)
     copies = []
     for n in range(times):
         own = {what: found[min(n, len(found) - 1)] for what, found in steps.items() if what in _ONCE or n < len(found)}
         started = own.get(STARTED)
-        in_handler = [e for e in endings if started and e.process == started.process]
-        own_endings = endings if times == 1 else in_handler[n : n + 1]
+        in_handler = [e for e in left_over if started and e.process == started.process]
+        own_endings = endings
+        if times > 1:  # a delivery without a handler (a message that came again, say) has what the others leave over
+            possible = sorted(in_handler, key=lambda e: e.what == DROPPED) if started else left_over
+            own_endings = possible[:1]
+            for event in own_endings:
+                left_over.remove(event)
         bad = next((e for e in own_endings if e.what != HANDLED), None)
         handled_until = next(iter(in_handler if times == 1 else own_endings), None)
         first = events[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pandas
 import pytest
@@ -83,6 +84,15 @@ def test_a_delivery_that_was_duplicated_has_two_rows() -> None:
     found = [row for row in rows([*story.events, *twice]) if row["kind"] == "request"]
     assert [row["number"] for row in found] == [1, 2]
     assert [row["outcome"] for row in found] == ["handled", "handled"]
+
+
+def test_a_message_that_came_again_and_was_not_handled_again_has_ended_all_the_same() -> None:
+    story = journals.Story({"a/1": "w"})
+    story.call("", "a/1", "Ask")
+    again = [e for e in story.events if e.kind == j.REQUEST and e.what not in (j.STARTED, j.HANDLED)]
+    dropped = replace(again[-1], what=j.DROPPED, detail="attempt 2: handled once, and answered with that reply")
+    found = [row for row in rows([*story.events, *again, dropped]) if row["kind"] == "request"]
+    assert [row["outcome"] for row in found] == ["handled", "dropped"]
 
 
 def test_two_senders_with_one_id_have_a_row_each() -> None:
