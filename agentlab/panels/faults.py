@@ -210,7 +210,7 @@ class FaultsPanel(Panel):
 
     def _make(self, name: str) -> tuple[Any, Any, Any]:
         text = w.HTML(layout=w.Layout(flex="1 1 auto", min_width="0"))
-        button = w.Button(description="Remove", layout=w.Layout(width="80px"))
+        button = w.Button(description="Remove", layout=w.Layout(width="80px", flex="0 0 auto"))
         button.on_click(lambda _: self.remove(name))
         box = w.HBox([text, button], layout=w.Layout(align_items="center"))
         box.add_class("agentlab-row")
