@@ -77,8 +77,8 @@ async def what_was_booked(lab: Lab, answer: Any, Pay: Any) -> str:
     "07.2",
     "At least once",
     "A loop that returns as soon as there is a reply, and catches DeadlineExceededError when there is none.",
-    "for number in range(attempts): try: return await lab.send_message(…), except DeadlineExceededError: …",
-    "In the except block: if this was the last attempt, raise; otherwise go on with the loop.",
+    "while True: try: return await lab.send_message(…), except DeadlineExceededError: …",
+    "Count the attempts. In the except block: if this was the last one, raise; otherwise go on with the loop.",
     limit_s=20,
 )
 async def at_least_once(lab: Lab, insist: Any, Pay: Any) -> str:

@@ -243,7 +243,10 @@ def _end(life: Life, ending: JournalEvent, setting: Setting, before: Sequence[Jo
     """Find what this ending ended: a hop, a handler that was running, or the message as it lay on a lane."""
     if ending.what == HANDLED:
         return
-    unfinished = next((hop for hop in reversed(life.hops) if hop.is_open), None)
+    # a message that is sent again has several hops under one name, and an ending is of one that began before it
+    still_open = [hop for hop in reversed(life.hops) if hop.is_open]
+    begun = (hop for hop in still_open if hop.departed.time_ns <= ending.time_ns)
+    unfinished = next(begun, still_open[0] if still_open else None)
     running = next((handling for handling in life.handlings if handling.ended is None), None)
     if ending.what != UNHANDLED and unfinished:
         unfinished.ending = ending
@@ -251,7 +254,7 @@ def _end(life: Life, ending: JournalEvent, setting: Setting, before: Sequence[Jo
         running.ended = ending
     elif ending.what in (LOST, DROPPED) and ending.process == HOST and setting.kind == "process":
         # it lay at the host: the hop that it never made is drawn, as far as that goes
-        arrived = [e for e in before if e.what == ARRIVED]
+        arrived = [e for e in before if e.what == ARRIVED and e.time_ns <= ending.time_ns]
         target = setting.homes.of_recipient(ending)
         life.hops.append(Hop(HOST, target, arrived[-1] if arrived else ending, None, ending))
     else:

@@ -213,6 +213,22 @@ def test_a_duplicated_message_is_drawn_twice_and_marked():
     assert [mark.what for mark in picture.marks] == [j.DUPLICATED]
 
 
+def test_each_attempt_of_a_message_that_was_sent_again_ends_where_it_was():
+    story = journals.Story({"echo/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "echo/1", "type": "Hello"}
+    story.log(j.ADVERTISED, "worker", type="echo")
+    for attempt in range(3):
+        at = story.now + 100 * attempt
+        story.log(j.SENT, "notebook", at, **request)
+        story.log(j.ARRIVED, j.HOST, at + 1, detail="notebook", **request)
+        story.log(j.DROPPED, j.HOST, at + 2, detail="fault: drop #1", **request)
+    picture = layout(story.events)
+    assert picture.clamped == 0
+    onward = [arrow for arrow in picture.arrows if arrow.fate == "dropped"]
+    assert [arrow.end - onward[0].end for arrow in onward] == [0, 100, 200]
+    assert all(arrow.end - arrow.start == 1 for arrow in onward)
+
+
 def test_a_message_that_is_held_back_is_marked_where_it_lay():
     story = journals.Story({"echo/1": "worker"})
     request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "echo/1", "type": "Hello"}

@@ -39,7 +39,7 @@ async def insist(message, recipient, attempts=5):
         try:
             reply = await lab.send_message(message, recipient, deadline_s=0.4)
         except DeadlineExceededError:
-            pass
+            print("no reply")
     return reply
 
 
@@ -48,11 +48,12 @@ from agentlab import DeadlineExceededError
 
 
 async def insist(message, recipient, attempts=5):
-    for number in range(1, attempts + 1):
+    while True:
+        attempts -= 1
         try:
             return await lab.send_message(message, recipient, deadline_s=0.4)
         except DeadlineExceededError:
-            if number == attempts:
+            if attempts == 0:
                 raise
 
 
