@@ -6,6 +6,7 @@ Pure: no gRPC, no asyncio. Read next: `agentlab.host.placing`, `agentlab.host.co
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -207,6 +208,15 @@ class Directory:
         self._leaving.discard(client_id)
         for agent_type in self.types_of(client_id):
             self._holdings[agent_type].taking(self._leaving)
+
+    def keep(self, client_id: str, agents: Iterable[AgentId]) -> None:
+        """A worker that comes back has these agents already: they stay there, if they were not given away meanwhile."""
+        for agent in agents:
+            holding = self._holdings.get(agent.type)
+            if holding is None or holding.only or client_id not in holding.workers:
+                continue
+            if self._placement.known(agent) not in holding.workers:
+                self._placement.move(agent, client_id)
 
     def heir(self, agent: AgentId) -> str | None:
         """The worker that an agent goes to when the one that has it leaves, or None when nobody else holds its type."""

@@ -29,7 +29,7 @@ WORKERS_CALLS: Final = frozenset(
         "OpenChannel", "OpenControlChannel", "RegisterAgent", "AddSubscription", "RemoveSubscription",
         "GetSubscriptions",
     )}
-    | {f"/{LINK}/{name}" for name in ("Open", "WithdrawAgent", "Leave", "WaitIdle", "HandOver")}
+    | {f"/{LINK}/{name}" for name in ("Open", "WithdrawAgent", "KeepAgents", "Leave", "WaitIdle", "HandOver")}
 )  # fmt: skip
 """For whoever has the workers' token: to join, to register, to send. All else is the owner's."""
 

@@ -1,4 +1,5 @@
-"""A worker's calls while it leaves: that it is about to, that an agent should be idle, and here is its state.
+"""A worker's calls about the places of its agents: which it has, and while it leaves, that one should be idle, and
+here is its state.
 
 Read next: `agentlab.host.leaving`.
 """
@@ -27,6 +28,11 @@ class Moves:
     def __init__(self, router: Router, desk: ControlDesk) -> None:
         self._router = router
         self._questions = HostQuestions(desk)
+
+    def keep(self, client_id: str, request: bytes) -> bytes:
+        """A worker says which agents of its shared types it has already."""
+        self._router.directory.keep(client_id, draining.decode_keep(request))
+        return b""
 
     async def leave(self, client_id: str, request: bytes) -> bytes:
         """From now on what comes for the worker's agents waits; or it stays after all, and nothing waits any more."""

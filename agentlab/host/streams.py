@@ -82,6 +82,7 @@ class Streams:
         link: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "Open": stream(self.open_link),
             "WithdrawAgent": unary(self._asked(self.withdraw_agent, registers=True)),
+            "KeepAgents": unary(self._asked(self._moves.keep, most_bytes=self._router.limits.max_message_bytes)),
             "Leave": unary(self._asked(self._moves.leave)),
             "WaitIdle": unary(self._asked(self._moves.wait_idle)),
             "HandOver": unary(self._asked(self._moves.hand_over, most_bytes=self._router.limits.max_message_bytes)),

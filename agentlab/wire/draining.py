@@ -1,16 +1,41 @@
-"""The calls of a worker that leaves in order, as plain data and as bytes. Decoding raises `WireError`."""
+"""The calls by which agents of shared types keep or change their places, as plain data and as bytes.
+
+Decoding raises `WireError`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from ..core.ids import AgentId
 from .calls import parse
 from .codec import agent_id
 from .generated import agentlab_pb2 as lab_pb
 from .parcels import WireError
+
+KEEP_CHARACTERS: Final = 100_000
+"""Of names in one call: about a millisecond's work for the host."""
+
+
+def encode_keep(agents: Iterable[AgentId]) -> Iterator[bytes]:
+    """What `KeepAgents` is asked: about these agents, which the worker has; in several calls when they are many."""
+    request = lab_pb.KeepAgentsRequest()
+    size = 0
+    for agent in agents:
+        request.agents.add(type=agent.type, key=agent.key)
+        size += len(agent.type) + len(agent.key)
+        if size > KEEP_CHARACTERS:
+            yield request.SerializeToString()
+            request, size = lab_pb.KeepAgentsRequest(), 0
+    if request.agents:
+        yield request.SerializeToString()
+
+
+def decode_keep(data: bytes) -> list[AgentId]:
+    """The agents."""
+    return [agent_id(agent.type, agent.key) for agent in parse(lab_pb.KeepAgentsRequest, data).agents]
 
 
 def encode_leave(leaves: bool) -> bytes:

@@ -198,6 +198,11 @@ class WorkerRuntime(LocalRuntime):
         for agent_type in self._catalog.types:
             more = [SHARED] if agent_type in self._shared else []
             await self._tell_again("RegisterAgent", calls.encode_register_agent(agent_type), *more)
+        if self._shared and self._connection.link:
+            # Else the host, when it is a new one, would look for them where their names alone lead.
+            mine = [agent_id for agent_id in self._catalog.agents if agent_id.type in self._shared]
+            for request in draining.encode_keep(mine):
+                await self._connection.call(calls.LINK, "KeepAgents", request)
         for subscription in self._subscriptions:
             await self._tell_again("AddSubscription", calls.encode_add_subscription(subscription))
 

@@ -212,3 +212,27 @@ def test_another_worker_may_take_the_place_of_one_that_leaves(shared: bool) -> N
     assert directory.holder_of(other) == "b"
     assert directory.recipients(TopicId("weather", "x")) == [AgentId("sky", "x")]
     assert not directory.is_shared("sky")
+
+
+def test_a_worker_that_comes_back_keeps_the_agents_that_nobody_else_was_given(directory: Directory) -> None:
+    given = {agent for agent, at in places(directory).items() if at == "b"}
+    directory.disconnect("a")
+    taken = AgentId("sky", "taken")
+    assert directory.holder_of(taken) == "b"
+    new = [AgentId("sky", f"new-{n}") for n in range(50)]
+    directory.connect("a again", "worker-1")
+    directory.register("a again", "sky", shared=True)
+    directory.keep("a again", [taken, *given, *new])
+    assert {directory.holder_of(agent) for agent in new} == {"a again"}
+    assert {directory.holder_of(agent) for agent in [taken, *given]} == {"b"}
+
+
+def test_agents_of_a_type_that_is_not_shared_need_no_keeping() -> None:
+    directory = Directory()
+    for client_id in "ab":
+        directory.connect(client_id, f"worker {client_id}")
+    directory.register("a", "sky")
+    for client_id in "ab":
+        directory.keep(client_id, [AgentId("sky", "k"), AgentId("sea", "k")])
+    assert directory.holder_of(AgentId("sky", "k")) == "a"
+    assert directory.holder_of(AgentId("sea", "k")) is None

@@ -119,3 +119,25 @@ async def test_after_a_restart_of_the_host_the_type_is_shared_again(cast: Cast) 
         assert await sender.send_message(Number(0), AgentId("recorder", key)) == Number(2)
     assert agents_of(one)
     assert agents_of(two)
+
+
+async def test_after_a_restart_of_the_host_agents_are_where_they_were_though_their_names_lead_elsewhere(
+    cast: Cast,
+) -> None:
+    host = cast.host(keepalive_s=1)
+    (one,) = await sharing(cast, host, "one")
+    sender = await cast.worker(host, "sender")
+    teach(sender)
+    for key in KEYS:
+        await sender.send_message(Number(0), AgentId("recorder", key))
+    (two,) = await sharing(cast, host, "two")
+    await host.stop(grace=0)
+    again = cast.host(host.address)
+    await until(lambda: {w.name for w in again.router.snapshot().workers if w.types} == {"one", "two"}, 30)
+    await until(lambda: one.connected and two.connected and sender.connected, 30)
+    for key in KEYS:
+        assert await sender.send_message(Number(0), AgentId("recorder", key)) == Number(2)
+    assert agents_of(one) == set(KEYS)
+    for n in range(20):
+        await sender.send_message(Number(0), AgentId("recorder", f"new-{n}"))
+    assert agents_of(two)

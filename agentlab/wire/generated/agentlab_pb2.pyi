@@ -207,6 +207,16 @@ class WithdrawAgentResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class KeepAgentsRequest(_message.Message):
+    __slots__ = ("agents",)
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    agents: _containers.RepeatedCompositeFieldContainer[_agent_worker_pb2.AgentId]
+    def __init__(self, agents: _Optional[_Iterable[_Union[_agent_worker_pb2.AgentId, _Mapping]]] = ...) -> None: ...
+
+class KeepAgentsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class LeaveRequest(_message.Message):
     __slots__ = ("leaves",)
     LEAVES_FIELD_NUMBER: _ClassVar[int]

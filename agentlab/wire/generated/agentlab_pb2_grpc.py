@@ -44,6 +44,11 @@ class LinkStub(object):
                 request_serializer=agentlab__pb2.WithdrawAgentRequest.SerializeToString,
                 response_deserializer=agentlab__pb2.WithdrawAgentResponse.FromString,
                 _registered_method=True)
+        self.KeepAgents = channel.unary_unary(
+                '/agentlab.v1.Link/KeepAgents',
+                request_serializer=agentlab__pb2.KeepAgentsRequest.SerializeToString,
+                response_deserializer=agentlab__pb2.KeepAgentsResponse.FromString,
+                _registered_method=True)
         self.Leave = channel.unary_unary(
                 '/agentlab.v1.Link/Leave',
                 request_serializer=agentlab__pb2.LeaveRequest.SerializeToString,
@@ -109,6 +114,13 @@ class LinkServicer(object):
 
     def WithdrawAgent(self, request, context):
         """Gives up an agent type.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepAgents(self, request, context):
+        """Says which agents of shared types the worker has, so that they keep their places: after a restart of the host.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +207,11 @@ def add_LinkServicer_to_server(servicer, server):
                     servicer.WithdrawAgent,
                     request_deserializer=agentlab__pb2.WithdrawAgentRequest.FromString,
                     response_serializer=agentlab__pb2.WithdrawAgentResponse.SerializeToString,
+            ),
+            'KeepAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepAgents,
+                    request_deserializer=agentlab__pb2.KeepAgentsRequest.FromString,
+                    response_serializer=agentlab__pb2.KeepAgentsResponse.SerializeToString,
             ),
             'Leave': grpc.unary_unary_rpc_method_handler(
                     servicer.Leave,
@@ -301,6 +318,33 @@ class Link(object):
             '/agentlab.v1.Link/WithdrawAgent',
             agentlab__pb2.WithdrawAgentRequest.SerializeToString,
             agentlab__pb2.WithdrawAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agentlab.v1.Link/KeepAgents',
+            agentlab__pb2.KeepAgentsRequest.SerializeToString,
+            agentlab__pb2.KeepAgentsResponse.FromString,
             options,
             channel_credentials,
             insecure,
