@@ -146,7 +146,7 @@ class TestFailures:
 
     async def test_types_that_never_come_are_named(self, lab: Lab) -> None:
         with pytest.raises(ProcessStartError, match="it joined the host, and never advertised whisperer"):
-            await lab.add_worker("half", script=PLAIN, types=["shouter", "whisperer"], timeout_s=1)
+            await lab.add_worker("half", script=PLAIN, types=["shouter", "whisperer"], timeout_s=5)
 
     async def test_a_script_that_is_not_there_is_named_with_the_closest(self, lab: Lab) -> None:
         with pytest.raises(LabError, match=r"There is no script .*plain_grp\.py.*Did you mean 'plain_grpc\.py'\?"):
