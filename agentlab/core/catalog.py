@@ -189,6 +189,8 @@ class Catalog:
             if not isinstance(agent, BaseAgent) or getattr(agent, "_id", None) != agent_id:
                 # Made elsewhere, or its __init__ did not call BaseAgent's.
                 await agent.bind_id_and_runtime(agent_id, self._runtime)
+        except asyncio.CancelledError:
+            raise
         except BaseException:
             logger.error("Error constructing agent %s", agent_id, exc_info=True)
             raise
@@ -234,7 +236,14 @@ class Catalog:
                 await (await self.agent(agent_id)).load_state(saved)
 
     async def close(self) -> None:
-        """Close every agent made so far; one that raises is logged and does not keep the others from closing."""
+        """Close every agent made so far, and give up those that are being made.
+
+        One that raises is logged and does not keep the others from closing.
+        """
+        making = list(self._making.values())
+        for task in making:
+            task.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
         await close_agents(list(self._agents.values()))
 
 

@@ -1161,6 +1161,9 @@ async def test_what_stop_throws_away_is_journaled_as_dropped(journaling: SingleT
         ("m2", j.REQUEST, "me/1"),
         ("m3", j.EVENT, ""),
     }
+    before = set(asyncio.all_tasks())
+    await journaling.close()
+    assert before - asyncio.all_tasks()  # the agent that was still being made is given up
 
 
 async def test_a_published_message_that_nobody_subscribes_to_ends_in_the_journal() -> None:
