@@ -42,6 +42,9 @@ WATCH_BATCH: Final = 200
 WATCH_PACE: Final = 1000
 """Journal events a period, while the watcher keeps up: it sees all that is going on, and costs a busy host little."""
 
+HELLO_S: Final = 20.0
+"""How long a worker may take to introduce itself on a link."""
+
 CONTROL_QUEUE: Final = 1000
 """Control messages that may wait for a client that does not read them."""
 
@@ -231,14 +234,16 @@ class Streams:
         """agentlab's own stream of frames."""
         client_id = await _client_id(context)
         try:
-            first: Any = await context.read()
+            async with asyncio.timeout(HELLO_S):
+                first: Any = await context.read()
             if first is grpc.aio.EOF:
                 return
             hello = decode_frame(first).hello
             if hello is None:
                 raise WireError("The first frame on a link should introduce the worker.")
-        except WireError as error:
-            await self._refuse(context, grpc.StatusCode.INVALID_ARGUMENT, error)
+        except (WireError, TimeoutError) as error:
+            problem = error if isinstance(error, WireError) else WireError(f"No hello came within {HELLO_S:g} s.")
+            await self._refuse(context, grpc.StatusCode.INVALID_ARGUMENT, problem)
         stream = await self._join(client_id, context, hello)
         connection = stream.connection
         welcome = Welcome(

@@ -10,7 +10,7 @@ import sys
 
 from stdin import end_of_stdin, say
 
-from agentlab import HostService
+from agentlab import HostService, Tokens
 from agentlab.host.connection import Limits
 
 
@@ -18,6 +18,8 @@ async def main() -> None:
     options = json.loads(sys.argv[1])
     if "limits" in options:
         options["limits"] = Limits(**options["limits"])
+    if "tokens" in options:
+        options["tokens"] = Tokens(**options["tokens"])
     host = HostService(**options)
     host.start()
     say(address=host.address, pid=os.getpid())
