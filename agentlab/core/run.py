@@ -1,8 +1,9 @@
 """A run: what happened in a lab from start to stop, saved as a file that anybody can open without any process.
 
 The file is JSON lines (https://jsonlines.org): a first line that says what this is, then one journal event a
-line. It is data only: opening one never runs code. A file that was cut off in the middle of a line (a full disk,
-a killed kernel) opens up to there, and `Run.note` says so.
+line. It is data only: opening one never runs code, and one that somebody made to do harm is read a line at a time, and
+refused as soon as it is larger than any run. A file that was cut off in the middle of a line (a full disk, a killed
+kernel) opens up to there, and `Run.note` says so.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from .exceptions import RunFileError
 from .journal import FIELDS, JournalEvent
 
 FORMAT: Final = "agentlab-run"
 VERSION: Final = 1
+LONGEST_LINE: Final = 32 * 1024 * 1024
+"""Characters of a line: an event with the largest message in it, every byte of it escaped, has fewer."""
+LARGEST_FILE: Final = 1024 * 1024 * 1024
+"""Characters of a file: three times as many as a lab's whole journal."""
+MOST_PROCESSES: Final = 10_000
+"""Processes in a run, each of which is a lane of the picture: ten times as many as a host takes."""
 _INTEGERS: Final = frozenset({"seq", "size", "time_ns", "lamport"})
+_INTEGER_LIMIT: Final = 2**64
 _OPTIONAL: Final = frozenset({"detail", "trace", "payload"})
 
 
@@ -76,12 +84,15 @@ class Run:
     def open(cls, path: str | Path) -> Run:
         """Open a saved run.
 
-        Raises `RunFileError` when the file is missing, is something else, or is damaged before its last line.
+        Raises `RunFileError` when the file is missing, is something else, is too large, or is damaged before its last
+        line.
         """
         path = Path(path)
         try:
-            with path.open(encoding="utf-8") as lines:
-                return cls._read(path, lines)
+            if path.exists() and not path.is_file():  # a pipe, for instance, would be waited for
+                raise RunFileError(f"{path} cannot be read as a run: it is no file.")
+            with path.open(encoding="utf-8") as file:
+                return cls._read(path, _lines(path, file))
         except FileNotFoundError:
             raise RunFileError(f"There is no run file {path}. Runs are saved with lab.save(path).") from None
         except (OSError, UnicodeDecodeError) as error:
@@ -94,17 +105,34 @@ class Run:
         events: list[JournalEvent] = []
         notes = [head["note"]] if head["note"] else []
         damaged: tuple[int, str] | None = None
+        processes: set[str] = set()
         for number, line in numbered:
             if damaged:  # only the very last line may be damaged: that is what a cut-off file looks like
                 raise RunFileError(f"{path}, line {damaged[0]}: {damaged[1]}.")
             try:
-                events.append(_event(json.loads(line)))
+                event = _event(json.loads(line))
             except (ValueError, RecursionError) as error:
-                damaged = (number, str(error))
+                damaged = (number, f"{error!s:.500}")
+                continue
+            events.append(event)
+            processes.add(event.process)
+            if len(processes) > MOST_PROCESSES:
+                raise RunFileError(f"{path} tells of more than {MOST_PROCESSES:,} processes: it is no lab's run.")
         promised = head.get("events")
         if damaged or (isinstance(promised, int) and len(events) < promised):
             notes.append(f"the file was cut off after {len(events)} of {promised} events")
         return cls(events, tuple(head["lanes"]), int(head["let_go"]), "; ".join(notes), head["info"])
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """The file's lines, none of which is read whole if it is too long."""
+    total = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        total += len(line)
+        if len(line) > LONGEST_LINE or total > LARGEST_FILE:
+            what = "a line" if len(line) > LONGEST_LINE else "it"
+            raise RunFileError(f"{path} is no lab's run: {what} is larger than any. Nothing of it was kept.")
+        yield line
 
 
 def _head(path: Path, line: str) -> dict[str, Any]:
@@ -121,8 +149,9 @@ def _head(path: Path, line: str) -> dict[str, Any]:
         )
     lanes, let_go, info = head.get("lanes", []), head.get("let_go", 0), head.get("info", {})
     note = head.get("note", "")
-    sound = isinstance(lanes, list) and all(isinstance(lane, str) for lane in lanes)
-    if not (sound and isinstance(let_go, int) and isinstance(info, dict) and isinstance(note, str)):
+    sound = isinstance(lanes, list) and len(lanes) <= MOST_PROCESSES and all(isinstance(lane, str) for lane in lanes)
+    counted = isinstance(let_go, int) and abs(let_go) < _INTEGER_LIMIT
+    if not (sound and counted and isinstance(info, dict) and isinstance(note, str)):
         raise RunFileError(f"{path}, line 1: the description of the run is damaged.")
     return head | {"lanes": lanes, "let_go": let_go, "note": note, "info": info}
 
@@ -138,4 +167,6 @@ def _event(record: Any) -> JournalEvent:
         wanted = int if name in _INTEGERS else str
         if type(record[name]) is not wanted:
             raise ValueError(f"{name!r} should be {wanted.__name__}, not {record[name]!r:.40}")
+        if wanted is int and abs(record[name]) >= _INTEGER_LIMIT:
+            raise ValueError(f"{name!r} should be a number of at most 64 bits")
     return JournalEvent(**{name: record[name] for name in FIELDS if name in record})
