@@ -21,7 +21,7 @@ from raw import LIMIT_S, raw_client
 from until import until
 
 from agentlab import AgentId, Tokens, WorkerRuntime, try_get_known_serializers_for_type
-from agentlab.wire import calls
+from agentlab.wire import calls, watching
 
 from . import hostile
 
@@ -118,6 +118,12 @@ async def test_mutated_messages_on_every_stream(attacked: Target) -> None:
                 await asyncio.gather(reading, return_exceptions=True)
 
     await asyncio.gather(*(flood(number) for number in range(12)))
+    async with raw_client(attacked.address, "owner", TOKENS.owner) as owner:
+        snapshot = watching.decode_snapshot(await owner.call(calls.LINK, "Snapshot"))
+    # They were looked at: very many were illegal, and very many legal, and for nobody.
+    assert snapshot.counters["illegal"] > 1000
+    assert snapshot.counters["no subscriber"] > 100
+    assert snapshot.counters["unasked reply"] > 100
 
 
 async def _drain(stream: Any) -> None:
