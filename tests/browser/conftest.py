@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +55,9 @@ def _free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="package")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    home = tmp_path_factory.mktemp("jupyter")
+@contextmanager
+def running_jupyter(home: Path) -> Iterator[JupyterServer]:
+    """A JupyterLab whose settings, log and copy of the notebooks are in a folder."""
     folder = home / "notebooks"
     shutil.copytree(ROOT / "notebooks", folder)
     places = {place: str(home / place.lower()) for place in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
@@ -82,6 +83,37 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]
             process.wait()
 
 
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+def open_in(page: Page, server: JupyterServer, name: str) -> None:
+    """Open a notebook, and wait for its kernel."""
+    page.goto(server.notebook(name))
+    page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-cell", timeout=60_000)
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+        timeout=60_000,
+    )
+
+
+def shut_down(page: Page) -> None:
+    """Shut down the kernel of a notebook, and close its page."""
+    page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown() }")
+    page.close()
+
+
+@pytest.fixture(scope="package")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    with running_jupyter(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
 def _wait_until_up(server: JupyterServer, process: subprocess.Popen[bytes], log: Path) -> None:
     limit = time.monotonic() + 60
     while True:
@@ -101,10 +133,8 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("AGENTLAB_CI"):
             pytest.fail("There is no Chromium, and here no test is left out for that.")
         pytest.skip("There is no Chromium on this machine.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with running_browser() as chromium:
         yield chromium
-        chromium.close()
 
 
 OpenNotebook = Callable[[str], Page]
@@ -118,15 +148,9 @@ def open_notebook(jupyter: JupyterServer, browser: Browser) -> Iterator[OpenNote
     def open_it(name: str, width: int = 1280, height: int = 800) -> Page:
         page = browser.new_page(viewport={"width": width, "height": height})
         pages.append(page)
-        page.goto(jupyter.notebook(name))
-        page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-cell", timeout=60_000)
-        page.wait_for_function(
-            "() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
-            timeout=60_000,
-        )
+        open_in(page, jupyter, name)
         return page
 
     yield open_it
     for page in pages:
-        page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown() }")
-        page.close()
+        shut_down(page)
