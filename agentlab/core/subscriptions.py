@@ -6,8 +6,9 @@ Read next: `agentlab.core.agents`.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Protocol, TypeVar, overload, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, overload, runtime_checkable
 
 from .contexts import SubscriptionInstantiationContext
 from .exceptions import CantHandleException
@@ -178,13 +179,22 @@ def type_prefix_subscription(topic_type_prefix: str) -> Callable[[C], C]:
     return decorate
 
 
+FOUND: Final = 1024
+"""For how many topics a table remembers who receives them."""
+
+
 class SubscriptionTable:
     """All subscriptions of a runtime, arranged so that finding a topic's receivers does not read them all."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, Subscription] = {}
-        self._by_type: dict[str, list[TypeSubscription]] = {}
+        self._by_topic: dict[tuple[str, str], list[Subscription]] = {}
+        """By kind, and by the topic type or the prefix of one."""
+        self._prefix_lengths: Counter[int] = Counter()
         self._others: list[Subscription] = []
+        """Of kinds that are not ours: each must be asked."""
+        self._found: dict[TopicId, list[AgentId]] = {}
+        """What `recipients` found, until something changes."""
 
     def __iter__(self) -> Iterator[Subscription]:
         return iter(list(self._by_id.values()))
@@ -206,31 +216,62 @@ class SubscriptionTable:
         if subscription.id in self._by_id or subscription in self._alike(subscription):
             raise ValueError(f"Subscription already exists: {subscription!r}.")
         self._by_id[subscription.id] = subscription
-        self._alike(subscription, make=True).append(subscription)
+        self._found.clear()
+        place = _place(subscription)
+        if place is None:
+            self._others.append(subscription)
+            return
+        self._by_topic.setdefault(place, []).append(subscription)
+        if place[0] == TypePrefixSubscription._kind:
+            self._prefix_lengths[len(place[1])] += 1
 
     def remove(self, id: str) -> Subscription:
         """Raises ValueError when there is none with this id."""
         subscription = self._by_id.pop(id, None)
         if subscription is None:
             raise ValueError(f"Subscription does not exist: {id}.")
+        self._found.clear()
         alike = self._alike(subscription)
         alike[:] = [other for other in alike if other.id != id]
-        if isinstance(subscription, TypeSubscription) and not alike:
-            del self._by_type[subscription.topic_type]
+        place = _place(subscription)
+        if place is not None:
+            if not alike:
+                del self._by_topic[place]
+            if place[0] == TypePrefixSubscription._kind:
+                self._prefix_lengths[len(place[1])] -= 1
+                self._prefix_lengths += Counter()  # without those that are 0
         return subscription
 
     def recipients(self, topic_id: TopicId) -> list[AgentId]:
         """The agents that a message sent to `topic_id` goes to, each once."""
-        found = {s.map_to_agent(topic_id): None for s in self._by_type.get(topic_id.type, ())}
-        for subscription in self._others:
-            if subscription.is_match(topic_id):
-                found.setdefault(subscription.map_to_agent(topic_id))
-        return list(found)
+        found = self._found.get(topic_id)
+        if found is None:
+            found = list(dict.fromkeys(s.map_to_agent(topic_id) for s in self._matching(topic_id)))
+            if not self._others:  # what others answer may change
+                if len(self._found) >= FOUND:
+                    self._found.clear()
+                self._found[topic_id] = found
+        return found.copy()
 
-    def _alike(self, subscription: Subscription, *, make: bool = False) -> list[Any]:
+    def _matching(self, topic_id: TopicId) -> Iterator[Subscription]:
+        topic_type = topic_id.type
+        yield from self._by_topic.get((TypeSubscription._kind, topic_type), ())
+        for length in self._prefix_lengths:
+            if length <= len(topic_type):
+                yield from self._by_topic.get((TypePrefixSubscription._kind, topic_type[:length]), ())
+        yield from (subscription for subscription in self._others if subscription.is_match(topic_id))
+
+    def _alike(self, subscription: Subscription) -> list[Any]:
         """The list among which an equal subscription would be."""
-        if not isinstance(subscription, TypeSubscription):
-            return self._others
-        if make:
-            return self._by_type.setdefault(subscription.topic_type, [])
-        return self._by_type.get(subscription.topic_type, [])
+        place = _place(subscription)
+        return self._others if place is None else self._by_topic.get(place, [])
+
+
+def _place(subscription: Subscription) -> tuple[str, str] | None:
+    """Where in a table a subscription of ours belongs; None for one of another kind, or that matches in its own way."""
+    cls = type(subscription)
+    if isinstance(subscription, TypeSubscription) and cls.is_match is TypeSubscription.is_match:
+        return (TypeSubscription._kind, subscription.topic_type)
+    if isinstance(subscription, TypePrefixSubscription) and cls.is_match is TypePrefixSubscription.is_match:
+        return (TypePrefixSubscription._kind, subscription.topic_type_prefix)
+    return None
