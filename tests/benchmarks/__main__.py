@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: measure, and print a table."""
+"""Measure agentlab and its peers in one run, and print a table. See README.md beside this file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import rows, sizes
+from . import alone, rows, sizes
 from .processes import System
 from .rounds import OURS, Row
 from .table import as_data, printed
@@ -19,8 +19,19 @@ SCRIPTS = {
     OURS: "our_processes.py",
     "relay": "bare_relay.py",
     "autogen": "autogen_workers.py",
+    "nats": "nats_clients.py",
+    "dask": "dask_actors.py",
+    "ray": "ray_actors.py",
+    "ipyparallel": "ipyparallel_engines.py",
 }
 PEERS = [name for name in SCRIPTS if name != OURS]
+STARTING_ALL = {"dask", "ray", "ipyparallel"}
+"""Their client starts the rest."""
+LARGE = {OURS, "relay", "autogen"}
+PUBLISHING = {OURS, "autogen"}
+RECORDED = Path(__file__).with_name("recorded.json")
+GROSS = 0.5
+"""A ratio half as good as the recorded one is no noise any more."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -29,29 +40,100 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_const", dest="size", const="quick", help="under two minutes")
     parser.add_argument("--ci", action="store_const", dest="size", const="ci", help="the bare relay only; gross ratios")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values there, too")
-    parser.add_argument("--peers", default="relay,autogen", help=f"which of {', '.join(PEERS)}; or 'all', or 'none'")
+    parser.add_argument("--peers", default="relay,autogen,dask", help=f"some of {','.join(PEERS)}; or all, or none")
     parser.set_defaults(size="full")
     return parser.parse_args(argv)
 
 
-def start(name: str, **options: Any) -> System:
+def start(name: str, called: str = "", **options: Any) -> System:
     """Start a system by its name."""
-    return System(name, SCRIPTS[name], own_environment=name != OURS, **options)
+    alone = name in STARTING_ALL
+    return System(called or name, SCRIPTS[name], own_environment=name != OURS, alone=alone, **options)
+
+
+def tell(text: str) -> None:
+    """Say on stderr what is being measured."""
+    print(f"{text} …", file=sys.stderr, flush=True)
+
+
+def messages(size: sizes.Size, peers: Sequence[str], *, all_kinds: bool = True) -> list[Row]:
+    """The rows about messages, beside the peers; without `all_kinds` those that the relay can be asked for."""
+    found: list[Row] = []
+    with contextlib.ExitStack() as stack:
+        tell(f"Starting {', '.join([OURS, *peers])}")
+        systems = [stack.enter_context(start(name)) for name in [OURS, *peers]]
+        tell("Direct messages")
+        found += rows.direct(systems, size)
+        if all_kinds:
+            tell("Half load")
+            found += rows.half_load(systems[:1], size, found[2])
+        tell("Large messages")
+        found += rows.large([system for system in systems if system.name in LARGE], size)
+    if not all_kinds:
+        return found
+    with contextlib.ExitStack() as stack:
+        tell("Published messages")
+        options = [{"readers": readers} for readers in rows.READERS]
+        names = [name for name in [OURS, *peers] if name in PUBLISHING]
+        found += rows.publish([stack.enter_context(start(name, worker_options=options)) for name in names], size)
+    return found
+
+
+def growth(size: sizes.Size) -> list[Row]:
+    """The rows in which agentlab is compared with itself."""
+    types, subscriptions, workers = size.grown
+    found: list[Row] = []
+    with contextlib.ExitStack() as stack:
+
+        def ours(called: str, **options: Any) -> System:
+            return stack.enter_context(start(OURS, called, **options))
+
+        def worker(**options: int) -> dict[str, Any]:
+            return {"worker_options": [{"readers": 1, **options}]}
+
+        tell("Growth")
+        usual = ours("usual", **worker(types=9, subscriptions=10, others=1))
+        forgetful = ours("no journal", host_options={"journal": False}, **worker(types=9, subscriptions=10, others=1))
+        on_off = rows.against("journal on ÷ journal off", usual, forgetful, size, 0.85, 0.95)
+        found.append(on_off)
+        for name, grown in (
+            (f"{types:,} agent types", {"types": types}),
+            (f"{subscriptions:,} subscriptions", {"subscriptions": subscriptions}),
+            (f"{workers} workers", {"others": workers - 2}),
+        ):
+            system = ours(name, **worker(**grown))
+            found.append(rows.against(f"{name}: direct", system, usual, size, 0.8, 0.95))
+            found.append(rows.against(f"{name}: published", system, usual, size, 0.8, 0.95, rows.events_per_s))
+        tell("Memory")
+        found.append(rows.memory(ours("memory"), size))
+    return found
 
 
 def measured(size: sizes.Size, peers: Sequence[str]) -> list[Row]:
     """All rows."""
-    found: list[Row] = []
-    with contextlib.ExitStack() as stack:
-        systems = [stack.enter_context(start(name)) for name in [OURS, *peers]]
-        found += rows.direct(systems, size)
-        found += rows.half_load(systems[:1], size, found[2])
-        found += rows.large(systems, size)
-    with contextlib.ExitStack() as stack:
-        names = [name for name in [OURS, *peers] if name == "autogen" or name == OURS]
-        options = [{"readers": readers} for readers in rows.READERS]
-        found += rows.publish([stack.enter_context(start(name, worker_options=options)) for name in names], size)
+    found = messages(size, peers)
+    tell("Starts")
+    found += alone.starts(size, list(peers))
+    found.append(alone.imports())
+    found += growth(size)
+    tell("Timeline")
+    found.append(alone.timeline(size))
     return found
+
+
+def gross(found: Sequence[Row]) -> list[str]:
+    """What is only half as good as what was recorded, or worse."""
+    recorded: dict[str, dict[str, float]] = json.loads(RECORDED.read_text())
+    worse = []
+    for row in found:
+        for peer, before in recorded.get(row.name, {}).items():
+            now = row.ratio(peer)
+            if now is None:
+                continue
+            good = now / before if row.high_is_good else before / now
+            if good < GROSS:
+                worse.append(f"{row.name}: {now:.2f} times {peer}, and {before:.2f} times when it was recorded")
+    return worse
 
 
 def main() -> int:
@@ -62,12 +144,16 @@ def main() -> int:
     if unknown:
         sys.exit(f"There is no peer {', '.join(sorted(unknown))}: choose from {', '.join(PEERS)}, all or none.")
     if asked.size == "ci":
-        peers = ["relay"]
-    found = measured({"full": sizes.FULL, "quick": sizes.QUICK, "ci": sizes.CI}[asked.size], peers)
-    print(printed(found, [OURS, *peers]))
+        found = messages(sizes.CI, ["relay"], all_kinds=False)
+    else:
+        found = measured({"full": sizes.FULL, "quick": sizes.QUICK}[asked.size], peers)
+    print(printed(found, [OURS, *(["relay"] if asked.size == "ci" else peers)]))
     if asked.json:
         asked.json.write_text(json.dumps(as_data(found), indent=1))
-    return 0
+    worse = gross(found) if asked.size == "ci" else []
+    for line in worse:
+        print(f"Less than half as good as recorded: {line}", file=sys.stderr)
+    return 1 if worse else 0
 
 
 if __name__ == "__main__":

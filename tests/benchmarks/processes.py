@@ -150,8 +150,12 @@ class System:
         workers: int = 1,
         host_options: dict[str, Any] | None = None,
         worker_options: list[dict[str, Any]] | None = None,
+        alone: bool = False,
     ) -> None:
+        """`alone`: the client starts everything else itself."""
         self.name = name
+        self.host: Process | None = None
+        self.workers: list[Process] = []
         self._stack = contextlib.ExitStack()
         options = worker_options or [{} for _ in range(workers)]
         with contextlib.ExitStack() as stack:
@@ -161,21 +165,19 @@ class System:
                 stack.callback(process.end)
                 return process
 
-            self.host = start("host", **(host_options or {}))
-            address = self.host.ready["address"]
-            self.workers = [start("worker", address=address, name=f"w{n}", **o) for n, o in enumerate(options)]
-            self.client = start("client", address=address)
+            if alone:
+                self.client = start("client")
+            else:
+                self.host = start("host", **(host_options or {}))
+                address = self.host.ready["address"]
+                self.workers = [start("worker", address=address, name=f"w{n}", **o) for n, o in enumerate(options)]
+                self.client = start("client", address=address)
             self._stack = stack.pop_all()
 
-    @property
-    def processes(self) -> list[Process]:
-        """All of them."""
-        return [self.host, *self.workers, self.client]
-
     def cpu_s(self) -> dict[str, float]:
-        """Seconds of processor used so far, by role."""
+        """Seconds of processor used so far, by role. Of a client that started everything, all is its own."""
         return {
-            "host": self.host.cpu_s(),
+            "host": self.host.cpu_s() if self.host is not None else 0.0,
             "workers": sum(worker.cpu_s() for worker in self.workers),
             "client": self.client.cpu_s(),
         }

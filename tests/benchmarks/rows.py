@@ -5,7 +5,7 @@ Each takes the systems that can do it, and measures them in turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .processes import System
 from .rounds import OURS, Row, Target, alternate
@@ -102,17 +102,45 @@ def publish(systems: Sequence[System], size: Size) -> list[Row]:
     return [row]
 
 
-def against(name: str, changed: System, usual: System, size: Size, at_least: float, aim: float) -> Row:
+Measure = Callable[[System, Size], float]
+
+
+def calls_per_s(system: System, size: Size) -> float:
+    """Direct messages a second, 64 outstanding."""
+    return float(system.client.ask("calls", count=size.many, outstanding=OUTSTANDING)["per_s"])
+
+
+def events_per_s(system: System, size: Size) -> float:
+    """Messages published to one agent, a second."""
+    system.client.tell("published", count=size.events)
+    received = system.workers[0].ask("received", expected=size.events, limit_s=60.0)
+    return size.events / ((received["last_ns"] - system.client.answer()["began_ns"]) / 1e9)
+
+
+def against(
+    name: str, changed: System, usual: System, size: Size, at_least: float, aim: float, measure: Measure = calls_per_s
+) -> Row:
     """The throughput of a system of ours in other circumstances, over its throughput in the usual ones."""
     row = Row(name, "× the usual", high_is_good=True, targets=(Target(at_least, aim=aim),))
     per_s: dict[str, list[float]] = {changed.name: [], usual.name: []}
 
-    def measure(system: System) -> None:
-        per_s[system.name].append(system.client.ask("calls", count=size.many, outstanding=OUTSTANDING)["per_s"])
-
-    for system in (changed, usual):
-        system.client.ask("calls", count=500, outstanding=OUTSTANDING)
-    alternate([changed, usual], size.rounds, measure)
+    for system in (changed, usual):  # what is made at the first message is not what is measured
+        measure(system, size)
+    alternate([changed, usual], size.rounds, lambda system: per_s[system.name].append(measure(system, size)))
     for one, other in zip(per_s[changed.name], per_s[usual.name], strict=True):
         row.add(OURS, one / other)
+    return row
+
+
+def memory(system: System, size: Size) -> Row:
+    """What the host holds after very many messages, over what it held after 10,000."""
+    row = Row(f"host memory after {2 * size.memory:,} messages", "× after 10,000", targets=(Target(1.2),))
+    assert system.host is not None
+    system.client.ask("calls", count=5_000, outstanding=OUTSTANDING)
+    early = system.host.memory()
+    left = size.memory - 5_000
+    while left > 0:
+        system.client.ask("calls", count=min(left, 50_000), outstanding=OUTSTANDING)
+        left -= 50_000
+    row.add(OURS, system.host.memory() / early)
     return row
