@@ -63,6 +63,8 @@ class Detours:
         self._numbers = count(1)
         self._messages: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
+        self._subjects: dict[int, Waiting] = {}
+        """By `id`: what waits keeps its subject alive."""
         self._live = 0
 
     def __len__(self) -> int:
@@ -92,6 +94,8 @@ class Detours:
         if line is None and (decision.behind or decision.keeps_order):
             line = self._lines[pair] = _Line()
         self._live += 1
+        if waiting.subject is not None:
+            self._subjects[id(waiting.subject)] = waiting
         self._messages[waiting.target.client_id] += 1
         self._bytes[waiting.target.client_id] += waiting.size
         if line is not None and decision.behind:
@@ -123,7 +127,7 @@ class Detours:
 
     def find(self, subject: Any) -> Waiting | None:
         """A message that waits, by its subject."""
-        return next((one for _, _, one in self._heap if one.subject is subject and not one.gone), None)
+        return self._subjects.get(id(subject))
 
     def take(self, target: Connection | None = None) -> list[Waiting]:
         """Take away all that waits for a worker, or for anybody."""
@@ -153,6 +157,7 @@ class Detours:
     def _forget(self, waiting: Waiting) -> None:
         waiting.gone = True
         self._live -= 1
+        self._subjects.pop(id(waiting.subject), None)
         name = waiting.target.client_id
         self._messages[name] -= 1
         self._bytes[name] -= waiting.size

@@ -72,6 +72,7 @@ class _Active:
         self.begins_s = now_s + rule.after_s
         self.ends_s = None if rule.for_s is None else self.begins_s + rule.for_s
         self.label = f"fault: {rule.name} #{number}"
+        self.text = str(rule)
         self.begun = self.ended = False
         self.line_free_s: dict[str, float] = {}
         """When the line to each process is free, of a bandwidth."""
@@ -93,7 +94,7 @@ class _Active:
 
     def chance(self, what: str, pair: tuple[str, ...], place: int) -> float:
         """A number from 0 to below 1: always the same for the same seed, rule and place in the pair's messages."""
-        key = "\0".join((str(self.rule.seed), str(self.rule), what, *pair, str(place)))
+        key = "\0".join((str(self.rule.seed), self.text, what, *pair, str(place)))
         return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=6).digest()) / 2**48
 
 
@@ -200,7 +201,7 @@ class Faults:
             active.struck += 1
             match effect:
                 case Drop():
-                    return Decision(f"{label} ({rule})", notes=tuple(notes))
+                    return Decision(f"{label} ({active.text})", notes=tuple(notes))
                 case Delay(seconds, jitter_s, in_order):
                     if jitter_s:
                         seconds += jitter_s * (2 * active.chance("jitter", pair, place) - 1)
