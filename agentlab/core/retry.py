@@ -32,7 +32,8 @@ class Retry:
     All attempts carry one message id, and the call's deadline covers them all. The receiver's worker remembers what
     it handled, so that an attempt whose reply alone was lost is answered without handling the message again. That
     memory is bounded, and ends with the worker: a receiver that died may have handled the message before, and its
-    successor will handle it again (at least once). What must not happen twice has to be safe to do twice.
+    successor will handle it again (at least once); so will the worker that an agent has moved to. What must not happen
+    twice has to be safe to do twice.
     """
 
     attempts: int = 5

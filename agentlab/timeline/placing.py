@@ -320,7 +320,10 @@ def _style(steps: Sequence[JournalEvent], requests: Iterable[list[JournalEvent]]
     failures = [
         event.detail
         for event in request
-        if event.what in (FAILED, LOST, DROPPED) and (event.process == HOST) == by_host
+        if event.what in (FAILED, LOST, DROPPED)
+        and (event.process == HOST) == by_host
+        # What its receiver dropped is a second attempt of a request that it had handled: it gets that reply.
+        and (by_host or event.what != DROPPED)
     ]
     if short_name(first.type) in BY_NAME:
         return "error", failures[0] if failures else short_name(first.type)

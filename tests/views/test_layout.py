@@ -305,6 +305,32 @@ def test_a_deadline_gives_an_error_and_the_late_reply_is_dropped(lanes):
     assert picture.clamped == 0
 
 
+@both_views
+def test_the_reply_to_a_second_attempt_is_no_error_though_the_first_was_lost(lanes):
+    story = journals.Story({"slow/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "slow/1", "type": "Hello"}
+    lost = {
+        "kind": j.RESPONSE,
+        "message_id": "m1",
+        "sender": "",
+        "recipient": "",
+        "type": "WorkerLostError",
+    }
+    start = story.send(j.REQUEST, "m1", "", "slow/1", "Hello")
+    story.log(j.STARTED, "worker", start, **request)
+    story.log(j.LOST, j.HOST, start + 2, detail="WorkerLostError: it was lost", **request)
+    story.log(j.LEFT, j.HOST, start + 3, detail="notebook", **lost)
+    story.log(j.RECEIVED, "notebook", start + 4, **lost)
+    story.now = start + journals.MS
+    again = story.send(j.REQUEST, "m1", "", "slow/1", "Hello")
+    story.log(j.DROPPED, "worker", again, detail="attempt 2: handled once", **request)
+    story.now = again + 1
+    story.send(j.RESPONSE, "m1", "slow/1", "", "Reply")
+    picture = layout(story.events, lanes=lanes)
+    answers = {(arrow.style, arrow.label, arrow.fate) for arrow in picture.arrows if arrow.style != "request"}
+    assert answers == {("error", "WorkerLostError", "arrived"), ("response", "Reply", "arrived")}
+
+
 def test_a_request_that_the_host_refused_ends_there_and_an_error_comes_back():
     story = journals.Story()
     request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "nobody/1", "type": "Hello"}
