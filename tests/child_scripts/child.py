@@ -26,9 +26,10 @@ class Child:
         """What its ready line says."""
 
     @classmethod
-    async def start(cls, script: str, **options: Any) -> Self:
-        """Start ``child_scripts/SCRIPT.py`` and wait until it is ready. `options` reach it as JSON."""
-        child = cls._spawn(script, options)
+    async def start(cls, script: str, *within: str, **options: Any) -> Self:
+        """Start ``child_scripts/SCRIPT.py``, by the command `within` if there is one, and wait until it is ready.
+        `options` reach it as JSON."""
+        child = cls._spawn(script, options, within)
         try:
             line = await child.read_line(READY_LIMIT_S)
             child.ready = json.loads(line)
@@ -39,10 +40,10 @@ class Child:
         return child
 
     @classmethod
-    def _spawn(cls, script: str, options: dict[str, Any]) -> Self:
+    def _spawn(cls, script: str, options: dict[str, Any], within: tuple[str, ...] = ()) -> Self:
         log = tempfile.TemporaryFile()  # noqa: SIM115  the child writes to it as long as it lives
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name(f"{script}.py")), json.dumps(options)],
+            [*within, sys.executable, str(Path(__file__).with_name(f"{script}.py")), json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

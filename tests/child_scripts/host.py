@@ -10,7 +10,7 @@ import sys
 
 from stdin import end_of_stdin, say
 
-from agentlab import HostService, Tokens
+from agentlab import HostService, Tls, Tokens
 from agentlab.host.connection import Limits
 
 
@@ -20,6 +20,8 @@ async def main() -> None:
         options["limits"] = Limits(**options["limits"])
     if "tokens" in options:
         options["tokens"] = Tokens(**options["tokens"])
+    if "tls" in options:
+        options["tls"] = Tls.read(**options["tls"])
     host = HostService(**options)
     host.start()
     say(address=host.address, pid=os.getpid())

@@ -14,13 +14,15 @@ import sys
 from actor import Actor, Unborn
 from stdin import end_of_stdin, say
 
-from agentlab import TypeSubscription, WorkerRuntime
+from agentlab import Tls, TypeSubscription, WorkerRuntime
 
 
 async def main() -> None:
     options = json.loads(sys.argv[1])
     host, types = options.pop("host"), options.pop("types", [])
     unborn, subscribe = options.pop("unborn", []), options.pop("subscribe", [])
+    if "tls" in options:
+        options["tls"] = Tls.read(**options["tls"])
     worker = WorkerRuntime(host, **options)
     await worker.start()
     for agent_type in types:
