@@ -119,6 +119,12 @@ class Detours:
         """Send on all at once, in the order of their times: nothing holds them back any more."""
         self.release(float("inf"))
 
+    def hurry(self, target: Connection) -> None:
+        """Send on at once all that waits for a worker, in the order of their times."""
+        for _, _, waiting in sorted(self._heap):
+            if waiting.target is target and not waiting.gone:
+                self._go(waiting)
+
     def next_due_s(self) -> float | None:
         """When the next one goes on, in seconds on the host's clock; None when none waits."""
         while self._heap and self._heap[0][2].gone:

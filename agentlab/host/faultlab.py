@@ -240,6 +240,11 @@ class FaultLab:
         elif not self._faults.parted(session.sender.name, session.target.name, self._host.now_s()):
             session.target.put_cancel(cancel)
 
+    def hurry(self, connection: Connection) -> None:
+        """A worker is about to leave in order: what is held back on its way to it goes on at once, so that it loses
+        nothing."""
+        self._detours.hurry(connection)
+
     def lost(self, connection: Connection) -> None:
         """A worker was lost, or stopped: what still waits on its way to it is lost too. (A request whose session is
         open ends with that.)"""

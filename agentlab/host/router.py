@@ -329,6 +329,8 @@ class Router:
         if connection is None or not connection.reports:
             raise ValueError("Only a worker that is connected, and speaks agentlab's link, can leave in order.")
         if connection.leaving is None:
+            if self._faults is not None:
+                self._faults.hurry(connection)
             connection.leaving = Leaving(self._around_leaving, connection)
             self.directory.leave(client_id)
             self.note(connection.name, j.LEAVING)

@@ -210,7 +210,8 @@ class LabFaults:
         `heal`. One group alone is parted from all others.
 
         With ``"host"`` in a group, the others are cut off from the host, and with that from everybody; after the time
-        that silence takes (twice the lab's `keepalive_s`) the host takes them for lost.
+        that silence takes (twice the lab's `keepalive_s`) the host takes them for lost. It is the stream of messages
+        that is cut: what you set and ask here still reaches the host.
         """
         parts = [(group,) if isinstance(group, str) else tuple(sorted(group)) for group in groups]
         if len(parts) == 1:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agentlab.core import journal as j
 from agentlab.host.connection import Limits
 from agentlab.wire.faults import Delay, Drop, Duplicate, Effect, Match, Partition, Reorder, Rule, Slow
-from agentlab.wire.parcels import Event
+from agentlab.wire.parcels import Event, Response
 
 from .world import Peer, World
 
@@ -144,6 +144,18 @@ def test_what_waits_for_a_worker_that_leaves_is_journaled_as_lost(world: World) 
     assert [r.failure.kind for r in asker.read_responses() if r.failure] == ["WorkerLostError"]
     world.pass_time(4)
     assert len(world.events(what=j.LEFT)) == 1  # the error's
+
+
+def test_what_is_held_back_for_a_worker_that_leaves_in_order_goes_on_at_once(world: World) -> None:
+    sky, asker = subscribed(world, "sky"), world.worker("asker")
+    world.router.set_fault(Rule(Delay(3.0)))
+    asker.publish("news", "1")
+    asker.publish("news", "2")
+    asker.ask("1", "sky")
+    world.router.leave(sky.client_id)
+    assert [parcel.message_id for parcel in sky.read() if not isinstance(parcel, Response)] == ["1", "2", "client-2:1"]
+    world.pass_time(4)
+    assert sky.read() == []
 
 
 def test_what_waits_when_the_host_stops_is_journaled_as_lost(world: World) -> None:
