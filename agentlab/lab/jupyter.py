@@ -18,21 +18,29 @@ COPIES = "agentlab-notebooks"
 """Where the notebooks of an installed package are copied to, so that a student can change them."""
 
 
+def notebooks_folder() -> Path:
+    """The folder with the notebooks: the checkout's own, or the one in the installed package.
+
+    Raises LabError when there are no notebooks anywhere.
+    """
+    package = Path(__file__).parents[1]
+    for folder in (package.parent / "notebooks", package / "notebooks"):
+        if (folder / FIRST).exists():
+            return folder
+    raise LabError("This installation of agentlab has no notebooks. Clone the repository, or install it again.")
+
+
 def course_folder(here: Path) -> Path:
-    """The folder with the notebooks: the checkout's own, or a copy of the installed ones under `here`.
+    """The folder with the notebooks to work in: the checkout's own, or a copy of the installed ones under `here`.
 
     A copy that is there already is left as it is. Raises LabError when there are no notebooks anywhere.
     """
-    package = Path(__file__).parents[1]
-    checkout = package.parent / "notebooks"
-    if (checkout / FIRST).exists():
-        return checkout
-    installed = package / "notebooks"
-    if not (installed / FIRST).exists():
-        raise LabError("This installation of agentlab has no notebooks. Clone the repository, or install it again.")
+    folder = notebooks_folder()
+    if folder.parent != Path(__file__).parents[1]:
+        return folder
     copies = here / COPIES
     if not copies.exists():
-        shutil.copytree(installed, copies)
+        shutil.copytree(folder, copies)
     return copies
 
 

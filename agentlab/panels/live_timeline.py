@@ -124,8 +124,8 @@ class LiveTimeline:
     async def _work(self) -> None:
         self._changed, self._hurry = asyncio.Event(), asyncio.Event()
         feeding = None if self._is_fed else asyncio.create_task(self._feed())
-        if feeding is not None and not self.viewer.is_live:
-            await asyncio.wait([feeding])
+        if feeding is not None:  # what there is already belongs into the first picture
+            await asyncio.wait([feeding], timeout=SOON_S if self.viewer.is_live else None)
         drawn_at = time.monotonic()
         is_over = False
         try:

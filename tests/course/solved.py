@@ -1,6 +1,7 @@
 """Makes ``notebooks/solutions/``: each notebook with its exercises solved, by ``python -m tests.course.solved``.
 
-Nothing is written twice: the cells are the notebook's own, the solutions those that the tests run.
+Nothing is written twice: the cells are the notebook's own, the solutions those that the tests run. It also sees to it
+that each notebook begins with the cell for Colab.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+
+from agentlab.course.colab import FIRST_CELL
 
 from .answers import answers_of
 
@@ -44,6 +47,17 @@ def solved(notebook: Any, stem: str) -> Any:
     return done
 
 
+def with_first_cell(notebook: Any, stem: str) -> Any:
+    """The notebook with the cell for Colab as its first code cell, folded away."""
+    done = copy.deepcopy(notebook)
+    cells = [cell for cell in done.cells if not cell.id.endswith("-colab")]
+    first = next(index for index, cell in enumerate(cells) if cell.cell_type == "code")
+    folded = {"jupyter": {"source_hidden": True}}
+    cells.insert(first, nbformat.v4.new_code_cell(FIRST_CELL, id=f"{stem[:2]}-colab", metadata=folded))
+    done.cells = cells
+    return done
+
+
 def text(notebook: Any) -> str:
     """How a notebook is stored."""
     written: str = nbformat.writes(notebook, indent=1, ensure_ascii=False)
@@ -54,8 +68,9 @@ def main() -> None:
     """Write all of them."""
     SOLUTIONS.mkdir(exist_ok=True)
     for path in notebooks():
+        notebook = with_first_cell(nbformat.read(path, as_version=4), path.stem)
+        path.write_text(text(notebook), encoding="utf-8")
         if answers_of(path.stem):
-            notebook = nbformat.read(path, as_version=4)
             (SOLUTIONS / path.name).write_text(text(solved(notebook, path.stem)), encoding="utf-8")
             print(SOLUTIONS / path.name)
 

@@ -17,11 +17,12 @@ from agentlab.course.exercises import all_exercises, find
 
 from .answers import SOLUTION, answers_of
 from .executing import STUB, Execution, check_cells, execute_all, outputs, stub_cells
-from .solved import EXERCISE, NOTEBOOKS, SOLUTIONS, notebooks, solved, text
+from .solved import EXERCISE, NOTEBOOKS, SOLUTIONS, notebooks, solved, text, with_first_cell
 
 PATHS = notebooks()
 LIMIT_S = 90
 """A notebook that takes longer without a reader has a cell that waits for nothing."""
+REFRESH = "run: python -m tests.course.solved"
 RUNNING = "test_a_notebook_runs_from_top_to_bottom_and_checks_its_exercises"
 
 
@@ -86,7 +87,8 @@ def test_a_notebook_is_stored_clean(path: Path) -> None:
     assert notebook.metadata.kernelspec.name == "python3"
     assert notebook.metadata.keys() <= {"kernelspec", "language_info"}
     assert all(cell.source.strip() for cell in notebook.cells)
-    assert {key for cell in notebook.cells for key in cell.metadata} <= {EXERCISE}
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {EXERCISE, "jupyter"}
+    assert text(with_first_cell(notebook, path.stem)) == path.read_text(encoding="utf-8"), REFRESH
 
 
 @each_notebook
@@ -120,7 +122,7 @@ def test_every_exercise_has_a_stub_a_check_hints_and_answers(path: Path) -> None
 def test_the_solutions_are_up_to_date(path: Path) -> None:
     if answers_of(path.stem):
         made = text(solved(nbformat.read(path, as_version=4), path.stem))
-        assert (SOLUTIONS / path.name).read_text(encoding="utf-8") == made, "python -m tests.course.solved"
+        assert (SOLUTIONS / path.name).read_text(encoding="utf-8") == made, REFRESH
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,17 @@ async def test_the_standalone_runtime_is_followed_too() -> None:
         await runtime.stop()
 
 
+def test_the_first_picture_shows_what_a_journal_has_already() -> None:
+    journal = Journal()
+    for event in calls(2):
+        journal.append(*(getattr(event, name) for name in j.FIELDS[1:]))
+    shown = LiveTimeline(journal)
+    try:
+        assert "notebook ──▶ host" in shown._repr_mimebundle_()["text/plain"]
+    finally:
+        shown.close()
+
+
 async def test_a_lab_is_followed_to_its_end_and_can_be_looked_at_after_it() -> None:
     lab = await Lab.start(workers=1)
     try:
