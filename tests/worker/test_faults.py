@@ -94,7 +94,7 @@ async def test_a_worker_cut_off_for_a_moment_hears_everything_afterwards(cast: C
 
 
 async def test_a_worker_cut_off_for_long_is_lost_and_comes_back_when_it_can(cast: Cast) -> None:
-    host = cast.host(keepalive_s=0.15)
+    host = cast.host(keepalive_s=0.5)
     asker, worker = await pair(cast, host)
     number = host.router.set_fault(Rule(Partition((("sky-worker",), ("host",)))))
     asking = asyncio.ensure_future(worker.send_message(Text("hello?"), AgentId("nobody", "k")))
