@@ -137,7 +137,7 @@ def _direction(event: JournalEvent) -> str:
 
 
 def tip(steps: Sequence[JournalEvent], latency_ns: int) -> list[str]:
-    """What hovering over a message tells: type, route, size and latency, and how it ended."""
+    """What hovering over a message tells: type, route, size, latency, its end, and what was done to it on purpose."""
     first = steps[0]
     to = first.recipient or (first.topic if first.kind == EVENT else OUTSIDE)
     kind = {EVENT: "published event", RESPONSE: "response"}.get(first.kind, first.kind)
@@ -147,6 +147,7 @@ def tip(steps: Sequence[JournalEvent], latency_ns: int) -> list[str]:
     outcome = outcome_of(steps)
     why = next((e.detail.partition("\n")[0] for e in steps if e.what in ENDINGS and e.detail), "")
     lines.append(f"{outcome}: {why}"[:160] if why else outcome)
+    lines += [f"{e.what}: {e.detail}"[:160] for e in steps if e.what in (DELAYED, DUPLICATED) and e.detail]
     return lines
 
 

@@ -17,6 +17,7 @@ from agentlab import AgentId, MessageContext, RoutedAgent, SingleThreadedAgentRu
 from agentlab.core import journal as j
 from agentlab.core.journal import Journal, JournalEvent
 from agentlab.core.run import Run
+from agentlab.timeline.life import tip
 from agentlab.timeline.listing import text
 from agentlab.timeline.placing import layout
 from agentlab.timeline.shapes import Layout
@@ -242,6 +243,7 @@ def test_a_message_that_is_held_back_is_marked_where_it_lay():
     (mark,) = picture.marks
     assert (mark.what, names(picture)[mark.lane], mark.detail) == (j.DELAYED, "host", "fault: delay #1: 0.5 s")
     assert "delayed: fault: delay #1: 0.5 s" in text(story.events)
+    assert tip(story.events, 10)[-1] == "delayed: fault: delay #1: 0.5 s"
 
 
 @both_views
