@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from until import until
 
-from agentlab import Lab
+from agentlab import Lab, Retry
 from agentlab.lab.errors import LabError
 
 from .cast import Echo, Say, Sleep
@@ -76,3 +76,10 @@ async def test_restarting_all_workers_in_order_under_load_fails_no_call_and_lose
     assert lab.registered["lonely"][0] == "worker-2"
     await lab.restart("worker-1")
     assert {row["worker"]: row["agent types"] for row in lab.directory()}["worker-1"] == ["echo"]
+    # A call that is retried outlives its receiver.
+    await lab.kill("worker-2")
+    patient = Retry(attempts=1000, backoff_s=0.1, longest_backoff_s=0.3)
+    calling = asyncio.ensure_future(lab.send_message(Say("still there?"), "lonely/a", retry=patient))
+    await until(lambda: any(e.what == "sent" and e.detail.startswith("attempt") for e in lab.journal))
+    await lab.restart("worker-2")
+    assert (await calling).text == "lonely still there?"
