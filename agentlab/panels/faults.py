@@ -92,7 +92,9 @@ class FaultsPanel(Panel):
             "behind": self._text("1"),
             "hold for": self._text("1"),
             "bytes/s": self._text("1000"),
-            "groups": w.Text(placeholder="worker-1, worker-2 | notebook", layout=w.Layout(**_FULL)),
+            "groups": w.Text(
+                placeholder="worker-1, worker-2 | notebook", layout=w.Layout(**_FULL), continuous_update=False
+            ),
             "heals after": self._text("5", "never"),
             "preset": w.Dropdown(options=list(PRESETS), layout=w.Layout(width="160px")),
             "process": w.Dropdown(options=[HOST], layout=w.Layout(width="160px")),
@@ -102,7 +104,7 @@ class FaultsPanel(Panel):
             "from process": self._combobox("any process"),
             "to process": self._combobox("any process"),
             "kind": w.Dropdown(options=[ANY, *KINDS], layout=w.Layout(width="160px")),
-            "type": w.Text(placeholder="any message type", layout=w.Layout(**_FULL)),
+            "type": w.Text(placeholder="any message type", layout=w.Layout(**_FULL), continuous_update=False),
             "probability": w.FloatSlider(value=1.0, min=0, max=1, step=0.05, layout=w.Layout(width="240px")),
             "count": self._text("", "no limit"),
             "begins after": self._text("", "at once"),
@@ -137,10 +139,10 @@ class FaultsPanel(Panel):
         return [w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", overflow="visible"))]
 
     def _text(self, value: str, nothing: str = "") -> Any:
-        return w.Text(value=value, placeholder=nothing, layout=w.Layout(**_SHORT))
+        return w.Text(value=value, placeholder=nothing, layout=w.Layout(**_SHORT), continuous_update=False)
 
     def _combobox(self, nothing: str) -> Any:
-        return w.Combobox(placeholder=nothing, ensure_option=False, layout=w.Layout(**_FULL))
+        return w.Combobox(placeholder=nothing, layout=w.Layout(**_FULL), continuous_update=False)
 
     def _choose(self) -> None:
         """Another kind of fault: show its fields."""

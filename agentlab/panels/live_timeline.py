@@ -28,6 +28,7 @@ from ..timeline.ruler import duration
 from ..timeline.shapes import NOTHING
 from ..timeline.sheet import Sheets
 from ..timeline.viewer import Viewer
+from .ordering import keep_order
 from .timeline_canvas import TimelineCanvas, details_state, frame_state
 from .timeline_controls import TimelineControls, replay, toggle
 from .timeline_feed import feed, is_live, lanes_of
@@ -81,6 +82,7 @@ class LiveTimeline:
         self.canvas.on_msg(self._on_message)
         self.controls = TimelineControls(self.do, self.viewer)
         self.widget = w.VBox([*self.controls.rows, self.canvas], layout=w.Layout(width="100%", overflow="visible"))
+        keep_order(self.widget)
         for old in _MADE.take_place(self):
             old.close()
         self.do(lambda viewer: None)

@@ -117,6 +117,11 @@ def deadline_of(text: str) -> float | None:
     return seconds
 
 
+def deadline_text(deadline_s: float | None) -> str:
+    """What `deadline_of` reads as this deadline."""
+    return "none" if deadline_s is None else "" if deadline_s is RUNTIME_DEFAULT else f"{deadline_s:g}"
+
+
 @dataclass(frozen=True)
 class Order:
     """An order: what to send, to whom, how often."""

@@ -102,7 +102,8 @@ class Rates:
 
     def per_s(self) -> dict[str, float]:
         """Messages per second, by process."""
-        total: Counter[str] = sum((counted for _, counted in self._seen), Counter())
+        seen = tuple(self._seen)  # in one go: the lab's loop may be adding to it
+        total: Counter[str] = sum((counted for _, counted in seen), Counter())
         return {name: count / self._window_s for name, count in total.items()}
 
 

@@ -13,7 +13,8 @@ from ..lab.addresses import agent_id, topic_id
 from .fields import FormError, fields_of, make
 from .form import Form, labelled
 from .markup import span
-from .messages import Order, Sending, deadline_of, message_types, reached, recipients
+from .messages import Order, Sending, deadline_of, deadline_text, message_types, reached, recipients
+from .ordering import keep_order
 from .panel import Panel, offer
 from .reading import LabFacts
 
@@ -144,14 +145,20 @@ class SendPanel(Panel):
         cls = self.type.value
         if cls is self._shown_type or self._settling:
             return
+        self._make_form(cls)
+
+    def _make_form(self, cls: type[Any] | None, message: Any = None) -> None:
+        """A form for a class of messages, filled in as a message of it."""
         with self.observer.lock:
             self._shown_type = cls
             before = self.form
             try:
-                self.form = Form([] if cls is None else fields_of(cls), nothing="This message has no fields.")
+                wanted = [] if cls is None else fields_of(cls)
+                start = {field.name: getattr(message, field.name) for field in wanted if hasattr(message, field.name)}
+                self.form = Form(wanted, start, nothing="This message has no fields.")
             except Exception as error:  # a class may be anything
                 self.form = Form([], nothing="")
-                self.say_error(f"{cls.__name__} has no form", error)
+                self.say_error(f"{getattr(cls, '__name__', '')} has no form", error)
             self.place.children = [self.form.widget]
             before.close()
 
@@ -185,10 +192,25 @@ class SendPanel(Panel):
             self.begin(order)
 
     def send_again(self) -> None:
-        """Send the chosen one of the history again."""
+        """Send the chosen one of the history again, and fill the form in with it."""
         chosen = self._chosen()
         if chosen is not None:
+            self.fill_in(chosen.order)
             self.begin(chosen.order)
+
+    def fill_in(self, order: Order) -> None:
+        """Let the form say what an order says."""
+        with self.observer.lock:
+            self.kind.value = DIRECT if order.direct else TOPIC
+            self.to.value = order.address
+            self.sender.value = "" if order.sender is None else str(order.sender)
+            self.deadline.value = deadline_text(order.deadline_s)
+            self.times.value, self.per_s.value = order.times, order.per_s
+            cls = next((cls for name, cls in self.type.options if name == type(order.message).__name__), None)
+            if cls is not None:  # else nobody takes such messages any more
+                self.type.value = cls
+                self._make_form(cls, order.message)
+        keep_order(self.widget)
 
     def begin(self, order: Order) -> None:
         """Send an order, and return at once."""

@@ -56,6 +56,17 @@ async def test_a_panel_made_again_takes_the_place_of_the_earlier_one(lab: Lab, o
     assert not again.closed
 
 
+async def test_the_dashboard_of_a_lab_that_was_started_again_closes_the_one_before(
+    start_lab: StartLab, opened: Keep
+) -> None:
+    earlier = await start_lab()
+    before = opened(earlier.dashboard())
+    await earlier.stop()
+    now = opened((await start_lab()).dashboard())
+    assert before.closed
+    assert not now.closed
+
+
 async def test_fifty_dashboards_leave_no_widget_no_task_no_thread_and_no_memory(lab: Lab) -> None:
     async def open_and_close(times: int) -> int:
         """The bytes that are in use afterwards, once the last one's task has ended."""

@@ -128,9 +128,12 @@ async def test_a_direct_message_is_filled_in_sent_and_answered(panel: SendPanel)
     await until(lambda: "echo hello" in panel.result.value)
     assert panel.history.options[0][0].startswith("✔ 1. Say to echo/anna")
     assert panel.sendings[0].order.sender is not None
+    panel.form.entries["text"].widget.value = "something else"
+    panel.sender.value, panel.deadline.value = "", "none"
     panel.again_button.click()
     await until(lambda: len(panel.sendings) == 2 and panel.sendings[0].state == "done")
     assert panel.sendings[0].order == panel.sendings[1].order
+    assert panel.order() == panel.sendings[0].order
 
 
 async def test_an_error_is_shown_with_its_type_and_the_traceback_of_the_other_process(panel: SendPanel) -> None:
