@@ -141,8 +141,8 @@ async def test_a_host_that_is_not_there_fails_every_check() -> None:
 
 class TestKnownFailures:
     def test_a_check_that_does_not_exist_is_named_with_those_that_do(self) -> None:
-        with pytest.raises(LabError, match=r"There is no check 'keeps oder'\. There are: accepts workers, "):
-            asyncio.run(examine_host("127.0.0.1:1", limit_s=1, expected={"keeps oder": "a typo"}))
+        with pytest.raises(LabError, match=r"There is no check 'keeps the order'\. There are: accepts workers, "):
+            asyncio.run(examine_host("127.0.0.1:1", limit_s=1, expected={"keeps the order": "by another name"}))
 
     @pytest.mark.parametrize("text", ['"keeps order" = ""', '"keeps order" = 3'])
     def test_each_needs_a_reason(self, tmp_path: Path, text: str) -> None:
