@@ -65,6 +65,8 @@ class Crew:
 
     def __init__(self, folder: Path, options: CrewOptions) -> None:
         self.processes: dict[str, ChildProcess] = {}
+        self.silent: set[str] = set()
+        """The lanes of foreign workers that do not report what becomes of their messages."""
         self._folder = folder
         self._options = options
         self._registered: dict[str, dict[str, Registered]] = {}
@@ -172,7 +174,9 @@ class Crew:
             ended = not worker.alive
             snapshot, now_s = await ask(), time.monotonic()
             if snapshot is not None:
-                if arrival.is_complete(connections_of(worker, snapshot), now_s):
+                connections = connections_of(worker, snapshot)
+                self.silent.update(info.name for info in connections if not info.reports)
+                if arrival.is_complete(connections, now_s):
                     return
                 if arrival.is_refused(refused_calls(snapshot), now_s, ended=ended):
                     raise worker.did_not_come_up("was refused by the host", NO_TOKEN)

@@ -322,11 +322,12 @@ class Lab:
             await asyncio.sleep(EVENTS_PERIOD_S)
 
     async def when_idle(self, limit_s: float = 20.0) -> None:
-        """Wait until no message is under way: each was handled, or came to another end. For after publishing.
+        """Wait until no message is under way: each was handled, or came to another end. For after publishing. (What was
+        published to a foreign worker that reports nothing is over when it has left the host.)
 
         Raises LabError, which names a message, when it takes longer than `limit_s` seconds.
         """
-        await when_idle(lambda: self.journal, limit_s)
+        await when_idle(lambda: self.journal, lambda: self._crew.silent, limit_s)
 
     async def _catch_up(self) -> None:
         assert self._watcher is not None

@@ -258,3 +258,18 @@ async def test_a_killed_kernel_leaves_no_foreign_worker(tmp_path: Path) -> None:
         assert len(pids) == 3
         os.kill(process.pid, signal.SIGKILL)
     await until(lambda: not any(map(alive, pids)))
+
+
+async def test_a_lab_is_idle_when_what_was_published_has_left_for_a_worker_that_reports_nothing(lab: Lab) -> None:
+    await lab.add_worker("silent", script=PLAIN)
+    await lab.publish_message(Shout("rain"), "news/idle", message_id="for the silent")
+    await lab.when_idle(limit_s=10)
+    assert [e.what for e in lab.journal if e.message_id == "for the silent"][-1] == j.LEFT
+    await lab.pause("silent")
+    asking = asyncio.ensure_future(lab.send_message(Shout("hello"), "shouter/idle", deadline_s=30))
+    await until(lambda: lab.sessions())
+    with pytest.raises(LabError, match="still a message under way: the request Shout to shouter/idle"):
+        await lab.when_idle(limit_s=0.1)
+    await lab.resume("silent")
+    assert await asking == Shout("HELLO!")
+    await lab.when_idle(limit_s=10)
