@@ -387,33 +387,25 @@ class Router:
     def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
         """These copies were written to a worker's stream."""
         now = self._now_ns()
-        append, name = self.journal.append, connection.name
+        write, name = self.journal.write, connection.name
         for delivery in deliveries:
             delivery.left_ns = now
-            kind, message_id, cause, sender, recipient, topic, type_, size = delivery.copy
-            append(
-                j.LEFT, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size,
-                now, delivery.lamport, name,
-            )  # fmt: skip
-            if not connection.reports and kind != j.REQUEST:
+            write(j.LEFT, delivery.copy, j.HOST, now, delivery.lamport, name)
+            if not connection.reports and delivery.copy.kind != j.REQUEST:
                 connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it
 
     def report(self, source: Connection, reports: list[Report]) -> None:
         """A worker says what became of copies that it was sent."""
-        append, name = self.journal.append, source.name
+        write, name = self.journal.write, source.name
         for delivery_id, what, time_ns, lamport, detail, trace in reports:
             delivery = source.outstanding.get(delivery_id)
             if delivery is None:
                 self.counters["unknown report"] += 1
                 continue
-            kind, message_id, cause, sender, recipient, topic, type_, size = delivery.copy
-            if what in j.ENDINGS or kind == j.RESPONSE:
+            if what in j.ENDINGS or delivery.copy.kind == j.RESPONSE:
                 del source.outstanding[delivery_id]
             # The clock estimate may be a little off; nothing is received before it was sent.
-            append(
-                what, kind, message_id, cause, sender, recipient, topic, name, type_, size,
-                max(time_ns, delivery.left_ns), lamport, detail, trace,
-            )  # fmt: skip
+            write(what, delivery.copy, name, max(time_ns, delivery.left_ns), lamport, detail, trace)
 
     # The fault lab
 
@@ -444,28 +436,17 @@ class Router:
         )
 
     def _record(self, what: str, copy: Copy, detail: str = "", *, process: str = j.HOST) -> None:
-        kind, message_id, cause, sender, recipient, topic, type_, size = copy
-        self.journal.append(
-            what, kind, message_id, cause, sender, recipient, topic, process, type_, size,
-            self._now_ns(), self._clock.tick(), detail,
-        )  # fmt: skip
+        self.journal.write(what, copy, process, self._now_ns(), self._clock.tick(), detail)
 
     def _arrived(
         self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int, data: bytes, detail: str = ""
     ) -> None:
         now = self._now_ns()
-        kind, message_id, cause, sender, recipient, topic, type_, size = copy
-        append, name = self.journal.append, source.name
+        write, name = self.journal.write, source.name
         if sent_ns:  # a worker that does not say is drawn with the host's times alone
-            append(
-                j.SENT, kind, message_id, cause, sender, recipient, topic, name, type_, size,
-                min(sent_ns, now), sent_lamport, detail,
-            )  # fmt: skip
-        append(
-            j.ARRIVED, kind, message_id, cause, sender, recipient, topic, j.HOST, type_, size,
-            now, self._clock.merge(sent_lamport), name,
-            *(("", data[:self._recorded_bytes]) if self._recorded_bytes else ()),
-        )  # fmt: skip
+            write(j.SENT, copy, name, min(sent_ns, now), sent_lamport, detail)
+        payload = data[: self._recorded_bytes] if self._recorded_bytes else ""
+        write(j.ARRIVED, copy, j.HOST, now, self._clock.merge(sent_lamport), name, "", payload)
 
     # Endings
 

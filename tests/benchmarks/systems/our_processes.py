@@ -60,7 +60,7 @@ class Reader(RoutedAgent):
 class NoJournal(Journal):
     """Forgets everything: what the journal costs is the difference."""
 
-    def append(self, *record: Any) -> None:
+    def write(self, *record: Any) -> None:
         """Forget it."""
 
 
