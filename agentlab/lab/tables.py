@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..core.printable import printable
+
 
 class Table(Sequence[dict[str, Any]]):
     """A table: rows of named values, shown as text or HTML. Each row is a dict of its columns."""
@@ -34,7 +36,7 @@ class Table(Sequence[dict[str, Any]]):
     def __repr__(self) -> str:
         if not self._rows:
             return f"{self.title}: {self._empty}"
-        cells = [self.columns, *([_text(row[name]) for name in self.columns] for row in self._rows)]
+        cells = [self.columns, *([printable(_text(row[name])) for name in self.columns] for row in self._rows)]
         widths = [max(len(row[n]) for row in cells) for n in range(len(self.columns))]
         lines = [
             "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells

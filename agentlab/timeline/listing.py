@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from agentlab.core.journal import HANDLED, JournalEvent
+from agentlab.core.printable import printable
 
 from .labels import shortened
 from .placing import layout
@@ -62,7 +63,7 @@ def listing(picture: Layout, width: int = 100, limit: int | None = None) -> str:
         left_out = f"… {hidden} lines left out: agentlab.timeline.text(run) lists all …"
         listed = [*listed[: limit // 2], left_out, *listed[limit // 2 + hidden :]]
     head = f"{picture.axis.unit} since the first event; lanes: {', '.join(lane.name for lane in picture.lanes)}"
-    return "\n".join(_cut(line, width) for line in (head, *listed, *picture.remarks())) + "\n"
+    return "\n".join(_cut(printable(line), width) for line in (head, *listed, *picture.remarks())) + "\n"
 
 
 def _digits(picture: Layout) -> int:
