@@ -161,7 +161,8 @@ def test_a_message_is_hovered_clicked_and_followed_to_its_cause(page: Page) -> N
     page.wait_for_selector(".agentlab-life:not([hidden])")
     text = page.locator(".agentlab-life").inner_text()
     assert "handler started" in text
-    assert "1 message led to it, and it led to 1 message." in text
+    assert '"depth": 1' in page.locator(".agentlab-life pre.payload").inner_text()
+    assert "1 message led to it, and it led to 4 messages." in text
     page.locator(".agentlab-life").scroll_into_view_if_needed()
     picture(page, "selected")
     page.get_by_role("button", name="Select its cause").click()
@@ -174,9 +175,9 @@ def test_an_error_from_elsewhere_is_shown_as_text_with_its_traceback(page: Page)
     page.wait_for_selector(".agentlab-tip:not([hidden])")
     assert HOSTILE in page.locator(".agentlab-tip").inner_text()
     page.mouse.click(x, y)
-    page.wait_for_selector(".agentlab-life pre")
-    assert HOSTILE in page.locator(".agentlab-life pre").inner_text()
-    page.locator(".agentlab-life pre").scroll_into_view_if_needed()
+    page.wait_for_selector(".agentlab-life pre:not(.payload)")
+    assert HOSTILE in page.locator(".agentlab-life pre:not(.payload)").inner_text()
+    page.locator(".agentlab-life pre:not(.payload)").scroll_into_view_if_needed()
     picture(page, "error")
     assert page.evaluate("() => window.hacked") is None
     assert page.locator(".agentlab-timeline img").count() == 0

@@ -7,9 +7,9 @@ from dataclasses import replace
 import journals
 import numpy as np
 import pytest
+from histories import STORIES, any_journal, every_story, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
-from test_layout import STORIES, any_journal, every_story, unhurried
 
 from agentlab.core import journal as j
 from agentlab.core.journal import messages

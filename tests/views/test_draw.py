@@ -7,12 +7,12 @@ import sys
 
 import journals
 import pytest
+from histories import STORIES, any_journal, any_view, both_views, every_story, unhurried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from test_layout import STORIES, any_journal, any_view, both_views, every_story, unhurried
 
 from agentlab import timeline
 from agentlab.core import journal as j

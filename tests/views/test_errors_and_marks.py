@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import journals
 import pytest
-from test_layout import both_views, hops, names
+from histories import both_views, hops, names
 
 from agentlab.core import journal as j
 from agentlab.core.exceptions import BY_NAME

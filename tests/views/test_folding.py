@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import journals
 import pytest
+from histories import any_journal, any_view, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
 from journals import MS, US
-from test_layout import any_journal, any_view, unhurried
 
 from agentlab.core import journal as j
 from agentlab.timeline.axis import Fold, TimeAxis

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import journals
 import pytest
+from histories import STORIES, any_journal, every_story, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
-from test_layout import STORIES, any_journal, every_story, unhurried
 
 from agentlab.core import journal as j
 from agentlab.timeline.causality import Node
