@@ -26,7 +26,7 @@ from until import until
 from agentlab.course.verdict import MIME
 
 from .answers import SOLUTION, Answers, answers_of
-from .solved import EXERCISE, NOTEBOOKS
+from .solved import EXERCISE, NOTEBOOKS, SOLUTIONS
 
 CELL_LIMIT_S = 90
 AT_A_TIME = 3
@@ -67,19 +67,19 @@ def outputs(cells: Sequence[Any]) -> list[Any]:
 
 
 async def execute_all(paths: Sequence[Path], folder: Path) -> dict[Path, Execution]:
-    """Execute notebooks, each in a copy of the course's folder below `folder`."""
+    """Execute notebooks, solved ones, too, each in a copy of the course's folder below `folder`."""
     room = asyncio.Semaphore(AT_A_TIME)
 
     async def one(path: Path) -> Execution:
         async with room:
-            return await execute(path, folder / path.stem)
+            return await execute(path, folder / path.parent.name / path.stem)
 
     return dict(zip(paths, await asyncio.gather(*map(one, paths)), strict=True))
 
 
 async def execute(path: Path, folder: Path) -> Execution:
     """Execute one notebook, and wait until none of its processes is left."""
-    copied = shutil.copytree(NOTEBOOKS, folder / "notebooks") / path.name
+    copied = shutil.copytree(NOTEBOOKS, folder / "notebooks") / path.relative_to(NOTEBOOKS)
     done = Execution()
     try:
         await _execute(copied, folder, done)
@@ -107,8 +107,9 @@ async def _execute(path: Path, folder: Path, done: Execution) -> None:
             await client.async_execute_cell(cell, index)  # raises for a cell that fails
         done.seconds = time.monotonic() - began
         done.cells = copy.deepcopy(notebook.cells[: last + 1])
-        for number, answers in answers_of(path.stem).items():
-            await _answer(client, number, answers, done)
+        if path.parent.name != SOLUTIONS.name:
+            for number, answers in answers_of(path.stem).items():
+                await _answer(client, number, answers, done)
         await client.async_execute_cell(notebook.cells[last], last)
         done.cells[last] = notebook.cells[last]
     printed = [o.text for o in outputs(done.cells) if o.get("name") == "stderr"]
@@ -120,7 +121,7 @@ async def _answer(client: NotebookClient, number: str, answers: Answers, done: E
     if stub is None or not checks:
         return  # told by the test of the stored notebook
     verdicts = done.verdicts.setdefault(number, {})
-    verdicts[STUB] = _verdict(client.nb.cells[checks[0]])
+    verdicts[STUB] = verdict_of(client.nb.cells[checks[0]])
     for name, source in answers.cells.items():
         right = name == SOLUTION
         client.allow_errors = not right  # a wrong answer may raise in its own cell already
@@ -130,13 +131,13 @@ async def _answer(client: NotebookClient, number: str, answers: Answers, done: E
             if index == stub:
                 cells[-1].source = source
             await client.async_execute_cell(cells[-1], index)
-        verdicts[name] = _verdict(cells[1])
+        verdicts[name] = verdict_of(cells[1])
         if right:
             done.warnings += [o.text for o in outputs(cells) if o.get("name") == "stderr"]
     client.allow_errors = False
 
 
-def _verdict(cell: Any) -> dict[str, Any]:
+def verdict_of(cell: Any) -> dict[str, Any]:
     """What a check's cell shows: the verdict's data and its text; of a cell that shows none, its outputs."""
     for output in cell.outputs:
         if MIME in output.get("data", {}):

@@ -16,14 +16,19 @@ import pytest
 from agentlab.course.exercises import all_exercises, find
 
 from .answers import SOLUTION, answers_of
-from .executing import STUB, Execution, check_cells, execute_all, outputs, stub_cells
+from .executing import STUB, Execution, check_cells, execute_all, outputs, stub_cells, verdict_of
 from .solved import EXERCISE, NOTEBOOKS, SOLUTIONS, notebooks, solved, text, with_first_cell
 
 PATHS = notebooks()
 LIMIT_S = 90
 """A notebook that takes longer without a reader has a cell that waits for nothing."""
 REFRESH = "run: python -m tests.course.solved"
-RUNNING = "test_a_notebook_runs_from_top_to_bottom_and_checks_its_exercises"
+RUNNING = (
+    "test_a_notebook_runs_from_top_to_bottom_and_checks_its_exercises",
+    "test_a_solved_notebook_runs_from_top_to_bottom",
+)
+WITH_ANSWERS = [SOLUTIONS / "10_capstone.ipynb"]
+"""Beside the exercises, these have cells that need the answers. Of the others, the tests run each cell already."""
 
 
 def name(path: Path) -> str:
@@ -49,7 +54,7 @@ def executions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     wanted = [
         item.callspec.params["path"]
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == RUNNING
+        if isinstance(item, pytest.Function) and item.originalname in RUNNING
     ]
     return asyncio.run(execute_all(wanted, tmp_path_factory.mktemp("course")))
 
@@ -73,6 +78,18 @@ def test_a_notebook_runs_from_top_to_bottom_and_checks_its_exercises(
             verdict = verdicts[answer]
             assert verdict["kind"] in {"wrong", "unanswered", "late"}, f"{answer}: {verdict['text']}"
             assert "expected" in verdict["text"] or verdict["kind"] == "unanswered", verdict["text"]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("path", WITH_ANSWERS, ids=name)
+def test_a_solved_notebook_runs_from_top_to_bottom(path: Path, executions: dict[Path, Execution]) -> None:
+    done = executions[path]
+    assert not done.failure, done.failure
+    assert not done.warnings
+    assert not [output for output in outputs(done.cells) if output.output_type == "error"]
+    for number in answers_of(path.stem):
+        (check,) = check_cells(done.cells, number)
+        assert verdict_of(done.cells[check])["passed"], verdict_of(done.cells[check])["text"]
 
 
 @each_notebook
