@@ -27,6 +27,7 @@ STYLE: Final = """<style>
   background: var(--jp-layout-color2, #f4f4f4); border: 1px solid var(--jp-border-color2, #ddd); }
 .agentlab-panel pre.agentlab-unwrapped { white-space: pre; overflow-x: auto; max-width: 100%; box-sizing: border-box; }
 .agentlab-panel .widget-html-content { min-width: 0; }
+.agentlab-panel .jupyter-widgets.jupyter-widget-tab > .lm-TabBar .lm-TabBar-tab { flex: 0 1 auto; }
 .agentlab-tail { max-height: 320px; overflow-y: auto; display: flex; flex-direction: column-reverse; }
 .agentlab-code textarea { font-family: var(--jp-code-font-family, monospace) !important;
   font-size: var(--jp-code-font-size, 13px) !important; line-height: 1.35; white-space: pre; tab-size: 4; }
