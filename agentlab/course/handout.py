@@ -16,7 +16,9 @@ from .colab import REPOSITORY
 
 def hand_out(folder: Path, repository: str, *, solutions: bool = False) -> list[Path]:
     """Copy the course into a folder that is not there yet; returns the notebooks. Raises FileExistsError."""
-    ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", *(() if solutions else ("solutions",)))
+    ignored = shutil.ignore_patterns(
+        "__pycache__", ".ipynb_checkpoints", "node_modules", *(() if solutions else ("solutions",))
+    )
     shutil.copytree(notebooks_folder(), folder, ignore=ignored)
     notebooks = sorted(folder.rglob("*.ipynb"))
     for path in notebooks:

@@ -52,9 +52,7 @@ class TestNode:
                    "npm_config_fetch_retries": "0"}  # fmt: skip
         with pytest.raises(Exception, match=r"(?s)could not be installed.*seems to be offline.*npm ci --prefix"):
             await lab.add_worker("fresh", script=tmp_path / "node" / "worker.mjs", environment=nowhere)
-        assert {path.name for path in (tmp_path / "node").iterdir()} == {
-            "conform.mjs", "package.json", "package-lock.json", "worker.mjs",
-        }  # fmt: skip
+        assert not [path.name for path in (tmp_path / "node").iterdir() if "node_modules" in path.name]
 
     def test_the_lock_file_knows_no_machine(self) -> None:
         text = (WORKERS / "node" / "package-lock.json").read_text()
