@@ -50,7 +50,7 @@ class Row:
     def ratio(self, peer: str) -> float | None:
         """Ours over the peer's: the median of the rounds' own ratios, since a round's two halves were neighbours."""
         ours, theirs = self.values.get(OURS), self.values.get(peer)
-        if not ours or not theirs:
+        if not ours or not theirs or not all(theirs):
             return None
         return median(a / b for a, b in zip(ours, theirs, strict=True))
 

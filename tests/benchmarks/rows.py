@@ -40,7 +40,8 @@ def direct(systems: Sequence[System], size: Size) -> list[Row]:
         many.add(system.name, together["per_s"])
         taken.add(system.name, together["p50_ms"])
         for row, (role, used_s) in zip(work, system.cpu_s().items(), strict=True):
-            row.add(system.name, (used_s - before[role]) / size.many * 1e6)
+            if used_s:  # a client that started everything itself has no other processes
+                row.add(system.name, (used_s - before[role]) / size.many * 1e6)
 
     for system in systems:  # what is made at the first message is not what is measured
         system.client.ask("calls", count=200, outstanding=8)
