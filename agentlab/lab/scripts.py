@@ -138,7 +138,10 @@ def _names_its_packages(path: Path) -> bool:
 def find_uv() -> list[str] | None:
     """How to call uv: installed beside us, or on the path."""
     if importlib.util.find_spec("uv") is not None:
-        return [sys.executable, "-m", "uv"]
+        from uv import find_uv_bin
+
+        with contextlib.suppress(FileNotFoundError):
+            return [find_uv_bin()]
     found = shutil.which("uv")
     return None if found is None else [found]
 
@@ -175,6 +178,9 @@ async def _install(
 ) -> None:
     """Run an installer, and show what it says while it takes long."""
     say(f"Installing what {path.name} needs …")
+    # A notebook's kernel asks for colours, which would stand as signs in an error's text.
+    environment = {key: value for key, value in environment.items() if key not in {"FORCE_COLOR", "CLICOLOR_FORCE"}}
+    environment["NO_COLOR"] = "1"
     lines: list[str] = []
     async with _running(command, environment) as process:
         assert process.stdout is not None
