@@ -328,13 +328,13 @@ def conform(
 ) -> None:
     """Examine a worker, or a host, that somebody wrote in another language.
 
-    A worker registers the agent type `conform` and understands the messages of `agentlab.lab.conform_messages`; a host
+    A worker registers the agent type `conform` and understands the messages of `agentlab.conformance.messages`; a host
     needs nothing. Exit code 1 when anything fails that was not expected to, or passes that was.
     """
+    from ..conformance import examination as kit
+    from ..conformance.report import as_json as written
+    from ..conformance.report import show
     from ..wire.channel import checked_address
-    from . import conform as kit
-    from .conform_report import as_json as written
-    from .conform_report import show
 
     if (worker is None) == (host is None):
         raise _fail('Say what to examine: --worker "COMMAND {host}", or --host ADDRESS.', 2)

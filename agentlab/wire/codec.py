@@ -342,6 +342,11 @@ def encode_plain(parcel: Parcel) -> bytes:
     return message.SerializeToString()
 
 
+def encode_bare_error(request_id: str, error: str) -> bytes:
+    """A reply with an error's text and nothing else, as a worker sends it that knows AutoGen's wire alone."""
+    return agents_pb.Message(response=agents_pb.RpcResponse(request_id=request_id, error=error)).SerializeToString()
+
+
 def decode_plain(data: bytes) -> Parcel:
     """Raises WireError."""
     try:

@@ -25,8 +25,11 @@ FLOORS = {
     "exports": 2,
     "lab": 3,
     "course": 4,
+    "conformance": 4,
 }
 VIEWS = {"timeline", "panels"}
+OFFERED = VIEWS | {"conformance"}
+"""What the lab and its command line offer, and import when it is asked for."""
 ON_CORE_ALONE = {"delegates", "gallery", "exports"}
 """Agents as a student writes them, and pure functions of a journal."""
 TOP = 5
@@ -95,7 +98,7 @@ def may_import(here: str, there: str, *, lazy: bool) -> bool:
         return FLOORS.get(there, TOP) <= FLOORS["core"]
     if here == "":  # the package itself: what is not core waits
         return FLOORS.get(there, TOP) <= FLOORS["core"] or lazy
-    return FLOORS.get(there, TOP) < FLOORS.get(here, TOP) or (here == "lab" and there in VIEWS and lazy)
+    return FLOORS.get(there, TOP) < FLOORS.get(here, TOP) or (here == "lab" and there in OFFERED and lazy)
 
 
 def wrongs_of(source: str, path: Path) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 import threading
 
 from agentlab import AgentId, MessageContext, RoutedAgent, TopicId, TypeSubscription, WorkerRuntime, message_handler
-from agentlab.lab.conform_messages import (
+from agentlab.conformance.messages import (
     Ask,
     Done,
     Echo,

@@ -1,4 +1,4 @@
-"""What a worker must do, check by check. Its agent ``conform`` understands `agentlab.lab.conform_messages`.
+"""What a worker must do, check by check. Its agent ``conform`` understands `agentlab.conformance.messages`.
 
 Each check is a function of an `Examination`; its name with spaces is the check's name, its docstring what is expected.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from ..core.ids import AgentId
 from ..wire.parcels import Payload
-from .conform_peer import Failed, PlainPeer, payload
+from .peer import Failed, PlainPeer, payload
 
 AGENT: Final = "conform"
 """The agent type that the worker registers."""

@@ -2,7 +2,7 @@
 
 ``agentlab conform --worker "COMMAND {host}"`` runs a host and examines the worker that the command starts;
 ``agentlab conform --host ADDRESS`` examines a host. What a worker must understand is in
-`agentlab.lab.conform_messages`; the checks are in `agentlab.lab.conform_worker` and `agentlab.lab.conform_host`.
+`agentlab.conformance.messages`; the checks are in `agentlab.conformance.workers` and `agentlab.conformance.hosts`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any, Final, Literal
 import grpc.aio
 
 from ..host.service import HostService
+from ..lab.access import HOST_VARIABLE
+from ..lab.errors import LabError
+from ..lab.scripts import PROTOS_VARIABLE, checked_script, prepare, protos
 from ..wire.parcels import Response
-from . import conform_host, conform_worker
-from .access import HOST_VARIABLE
-from .conform_peer import Failed, PlainPeer, payload
-from .errors import LabError
-from .scripts import PROTOS_VARIABLE, checked_script, prepare, protos
+from . import hosts, workers
+from .peer import Failed, PlainPeer, payload
 
 START_S: Final = 60.0
 """How long a worker may take to come up: its packages may have to be installed."""
@@ -77,11 +77,11 @@ def name_of(check: Callable[..., Any]) -> str:
 
 
 async def examine_worker(command: str, *, limit_s: float, expected: Mapping[str, str]) -> list[Result]:
-    """Start a host and a worker, and run all checks of `agentlab.lab.conform_worker`."""
-    _check_names(expected, conform_worker.CHECKS)
+    """Start a host and a worker, and run all checks of `agentlab.conformance.workers`."""
+    _check_names(expected, workers.CHECKS)
     async with _WorkerExamination(command, limit_s) as exam:
         results: list[Result] = []
-        for check in conform_worker.CHECKS:
+        for check in workers.CHECKS:
             if results and results[0].outcome == "failed":  # nothing can be said of a worker that never came
                 results.append(Result(name_of(check), _what(check), "failed", "not examined: it never registered"))
                 continue
@@ -90,10 +90,10 @@ async def examine_worker(command: str, *, limit_s: float, expected: Mapping[str,
 
 
 async def examine_host(address: str, *, limit_s: float, expected: Mapping[str, str]) -> list[Result]:
-    """Run all checks of `agentlab.lab.conform_host` against a host that runs."""
-    _check_names(expected, conform_host.CHECKS)
+    """Run all checks of `agentlab.conformance.hosts` against a host that runs."""
+    _check_names(expected, hosts.CHECKS)
     results = []
-    for check in conform_host.CHECKS:
+    for check in hosts.CHECKS:
         async with _HostVisit(address, limit_s) as visit:
             results.append(await _run(check, visit, expected))
     return results
@@ -130,7 +130,7 @@ async def _run(check: Callable[[Any], Awaitable[None]], subject: Any, expected: 
 
 
 class _HostVisit:
-    """See `agentlab.lab.conform_host.Visit`."""
+    """See `agentlab.lab.hosts.Visit`."""
 
     def __init__(self, address: str, limit_s: float) -> None:
         self.limit_s = limit_s
@@ -150,7 +150,7 @@ class _HostVisit:
 
 
 class _WorkerExamination:
-    """See `agentlab.lab.conform_worker.Examination`."""
+    """See `agentlab.lab.workers.Examination`."""
 
     peer: PlainPeer
 
@@ -215,14 +215,14 @@ class _WorkerExamination:
         await self._meet()
 
     def is_registered(self) -> bool:
-        registered = self._host.router.directory.holder(conform_worker.AGENT) is not None
+        registered = self._host.router.directory.holder(workers.AGENT) is not None
         if not registered and not self._started and self._process is not None and self._process.returncode is not None:
             raise Failed(f"it ended with exit code {self._process.returncode}. {self._last_words()}")
         self._started = self._started or registered
         return registered
 
     def send_stranger(self) -> None:
-        holder = self._host.router.directory.holder(conform_worker.AGENT)
+        holder = self._host.router.directory.holder(workers.AGENT)
         if holder is None:
             raise Failed("it is gone")
         self._host.router.connections[holder].put(Response("nobody-asked-this", payload("Echo", {"text": "?"})))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .conform import Result
+from .examination import Result
 
 _MARKS = {
     "passed": "[green]✓[/green]",

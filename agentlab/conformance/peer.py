@@ -19,8 +19,7 @@ from ..core.ids import AgentId
 from ..core.subscriptions import TypeSubscription
 from ..core.topics import TopicId
 from ..wire import calls
-from ..wire.codec import decode_plain, encode_plain
-from ..wire.generated import agent_worker_pb2 as pb
+from ..wire.codec import decode_plain, encode_bare_error, encode_plain
 from ..wire.parcels import Event, Payload, Request, Response, WireError
 
 T = TypeVar("T")
@@ -183,8 +182,6 @@ class PlainPeer:
 
     async def reply(self, request: Request, message_type: str = "", content: Any = b"", error: str = "") -> None:
         """Answer a direct message."""
-        response = Response(request.request_id, payload(message_type, content))
-        data = encode_plain(response)
         if error:
-            data = pb.Message(response=pb.RpcResponse(request_id=request.request_id, error=error)).SerializeToString()
-        await self.write(data)
+            return await self.write(encode_bare_error(request.request_id, error))
+        return await self.write(encode_plain(Response(request.request_id, payload(message_type, content))))

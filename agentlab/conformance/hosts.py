@@ -16,10 +16,9 @@ import grpc.aio
 
 from ..wire import calls
 from ..wire.codec import encode_plain
-from ..wire.generated import agent_worker_pb2 as pb
 from ..wire.parcels import Response
-from .conform_peer import Failed, PlainPeer, payload
-from .conform_worker import MANY, expect
+from .peer import Failed, PlainPeer, payload
+from .workers import MANY, expect
 
 
 class Visit(Protocol):
@@ -31,6 +30,10 @@ class Visit(Protocol):
 
     def peer(self, client_id: str | None = None) -> PlainPeer:
         """A new peer, closed after the check."""
+
+
+EMPTY_EVENT: Final = b"\x1a\x00"
+"""A message with a CloudEvent in which there is nothing: field 3, of length 0."""
 
 
 def new(what: str) -> str:
@@ -221,7 +224,7 @@ async def survives_garbage(visit: Visit) -> None:
     agent_type = new("echo")
     asker, holder = await pair(visit, agent_type)
     bad = await visit.peer().open()
-    for data in (b"\xff\xff\xff", b"", pb.Message(cloudEvent={}).SerializeToString()):
+    for data in (b"\xff\xff\xff", b"", EMPTY_EVENT):
         await bad.write(data)
     await bad.write(encode_plain(Response("nobody-asked-this", payload("Echo", {}))))
     answering = asyncio.ensure_future(answer_all(holder))
