@@ -139,6 +139,7 @@ def frame(page: Page) -> dict[str, Any]:
 
 def middle_of(page: Page, wanted: Callable[[list[Any]], bool]) -> tuple[float, float]:
     """The middle of the first arrow whose message's tip is wanted, in pixels of the page."""
+    page.locator(".agentlab-timeline canvas").scroll_into_view_if_needed()
     shown = frame(page)
     hit = next(hit for hit in shown["hits"] if hit[0] == "arrow" and wanted(shown["tips"][hit[5]]))
     box = page.locator(".agentlab-timeline canvas").bounding_box()
