@@ -113,6 +113,8 @@ class HostConnection:
         self._sampled = asyncio.Event()
         self._problem = ""
         """Why there is no stream, as last logged."""
+        self._was_joined = False
+        """Whether it was connected once since it was started."""
         self._refused = ""
         """Why the host does not take this worker, whom it would be useless to ask again."""
 
@@ -143,6 +145,7 @@ class HostConnection:
         self._stopping = False
         self._echoed.clear()
         self._refused = ""
+        self._was_joined = False
         self._keeping = asyncio.ensure_future(self._keep())
 
     def check(self) -> None:
@@ -187,7 +190,9 @@ class HostConnection:
                 lost = _reason(error)
                 if getattr(error, "code", lambda: None)() == grpc.StatusCode.UNAUTHENTICATED:
                     self._refused = f"The host at {self.address} refused {self.name}: {lost} {_WHERE_TOKENS_ARE}"
-                    logger.warning("%s It is not asked again.", self._refused)
+                    # Whoever waits for the first connection gets it as an error.
+                    level = logging.WARNING if self._was_joined else logging.INFO
+                    logger.log(level, "%s It is not asked again.", self._refused)
                     self.outbox.clear()
                     self._on_refused(self._refused)
                     return
@@ -290,6 +295,7 @@ class HostConnection:
                     logger.info("Connected to the host at %s again.", self.address)
                     self._problem = ""
                 self._joined.set()
+                self._was_joined = True
                 writing = asyncio.ensure_future(self._write(stream))
                 if self._far:
                     sampling = asyncio.ensure_future(self._sample())
