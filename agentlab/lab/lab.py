@@ -27,7 +27,6 @@ from ..core.journal import HOST
 from ..core.retry import Retry
 from ..core.run import Run
 from ..core.runtime import RUNTIME_DEFAULT
-from ..core.serialization import try_get_known_serializers_for_type
 from ..core.topics import TopicId
 from ..host.connection import Limits
 from ..host.gate import check_exposure
@@ -38,17 +37,17 @@ from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
 from .draining import drain
-from .errors import LabError, RegistrationError
+from .errors import LabError
 from .faults import LabFaults
 from .idle import when_idle
 from .loop import LoopThread
 from .overview import directory_table, processes_table, sessions_table
-from .process import ChildError, ChildProcess
+from .process import ChildProcess
 from .progress import progress_line
 from .readable import readable_error
-from .registering import register
+from .roster import Roster
 from .scripts import checked_script
-from .shipping import AgentSpec, checked_spec, pack
+from .shipping import AgentSpec, checked_spec
 from .tables import Log, Table
 from .watching import JournalWatcher
 
@@ -134,7 +133,7 @@ class Lab:
         self._watcher: JournalWatcher | None = None
         self._state = "not started"
         self._started_at = ""
-        self._registered: dict[str, tuple[str, AgentSpec]] = {}
+        self._roster = Roster(self._crew)
         self._waiting: dict[str, CancellationToken] = {}
 
     # Starting and stopping
@@ -380,68 +379,18 @@ class Lab:
         if worker != NOTEBOOK:
             self._crew.process(worker)
         assert self._notebook is not None
-        # The notebook can read what these agents take and answer.
-        for message_type in spec.message_types():
-            self._notebook.add_message_serializer(try_get_known_serializers_for_type(message_type))
-        if worker == NOTEBOOK:
-            done = await loop.run(self._register_here(type, spec, shared))
-        else:
-            done = await loop.run(self._register_there(worker, type, spec, shared))
-        self._registered[type] = worker, spec
-        if not done["replaced"]:
-            return f"{type}: {spec} on {worker}"
-        carried = f", {done['agents']} running agents replaced" if done["agents"] else ""
-        return f"{type}: now {spec} on {worker}{carried}"
-
-    async def _register_here(self, agent_type: str, spec: AgentSpec, shared: bool) -> dict[str, Any]:
-        assert self._notebook is not None
-        try:
-            return await register(self._notebook, agent_type, spec, shared=shared)
-        except ValueError as error:
-            raise RegistrationError(await self._who_has(agent_type, str(error))) from error
-
-    async def _register_there(self, worker: str, agent_type: str, spec: AgentSpec, shared: bool) -> dict[str, Any]:
-        messages = pack(spec.message_types())
-        try:
-            return await self._crew.register(worker, agent_type, pack(spec), messages, shared=shared)
-        except ChildError as error:
-            text = await self._who_has(agent_type, f"{spec} could not be registered on {worker}. {error}")
-            if error.kind not in {"RegistrationError", "ValueError"}:
-                text += f"\n\n{error.trace}"
-            raise RegistrationError(text) from None
-
-    async def _who_has(self, agent_type: str, text: str) -> str:
-        """Name the worker in the host's refusal, which knows only client ids."""
-        assert self._notebook is not None
-        if "already registered" not in text:
-            return text
-        for worker in (await self._notebook.snapshot()).workers:
-            if agent_type in worker.types:
-                return (
-                    f"The agent type {agent_type!r} is already registered on {worker.name}. Take another name, or "
-                    f"first give it up there: await lab.unregister('{worker.name}', '{agent_type}'). Several workers "
-                    "can have a type when each registers it with shared=True."
-                )
-        return text
+        return await loop.run(self._roster.register(self._notebook, worker, type, spec, shared=shared))
 
     async def unregister(self, worker: str, type: str) -> None:
         """Give up an agent type on a worker: its agents are closed. Raises LabError for an unknown one."""
         loop = self._running()
-        try:
-            if worker == NOTEBOOK:
-                assert self._notebook is not None
-                await loop.run(self._notebook.unregister(type))
-            else:
-                await loop.run(self._crew.unregister(worker, type))
-        except (ChildError, LookupError) as error:
-            raise LabError(f"{worker} has no agent type {type!r}. {error}") from None
-        if self._registered.get(type, (worker,))[0] == worker:
-            self._registered.pop(type, None)
+        assert self._notebook is not None
+        await loop.run(self._roster.unregister(self._notebook, worker, type))
 
     @property
     def registered(self) -> dict[str, tuple[str, AgentSpec]]:
         """What was registered from here: agent type → the worker, and what makes its agents."""
-        return dict(self._registered)
+        return self._roster.entries
 
     # Messages
 
@@ -459,8 +408,8 @@ class Lab:
         """Send a direct message from the notebook and return the reply.
 
         `recipient` is an AgentId, or text: ``"player/anna"``, or ``"player"`` for the key ``default``. With `retry` it
-        is sent again when it was lost. Raises one of
-        the errors under UndeliverableException; see the course's third notebook for all of them.
+        is sent again when it was lost. Raises one of the errors under UndeliverableException; see the course's third
+        notebook for all of them.
         """
         target = agent_id(recipient)
         loop = self._running()
@@ -545,9 +494,9 @@ class Lab:
         """
         loop = self._running()
         done, moved_types = await loop.run(drain(self._crew, self._host_knows, name, to, timeout_s))
-        for agent_type in moved_types:
-            if to is not None and agent_type in self._registered:
-                self._registered[agent_type] = to, self._registered[agent_type][1]
+        if to is not None:
+            for agent_type in moved_types:
+                self._roster.moved(agent_type, to)
         return done
 
     async def restart(self, name: str, *, drain: bool = False, to: str | None = None) -> None:
