@@ -157,3 +157,11 @@ def test_there_are_notebooks_in_an_order() -> None:
     assert len(set(numbers)) == len(numbers)
     assert {path.name for path in SOLUTIONS.glob("*.ipynb")} <= {path.name for path in PATHS}
     assert NOTEBOOKS.is_dir()
+
+
+@pytest.mark.parametrize("readme", [NOTEBOOKS / "README.md", NOTEBOOKS.parent / "README.md"], ids=str)
+def test_the_readmes_list_every_notebook_and_lead_there(readme: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", readme.read_text(encoding="utf-8"))
+    leading = {(readme.parent / target).resolve() for target in targets if not target.startswith("http")}
+    assert {path for path in leading if not path.exists()} == set()
+    assert set(PATHS) <= leading
