@@ -18,14 +18,15 @@ from ..wire.calls import AGENT_RPC, LINK
 
 HEALTH: Final = "grpc.health.v1.Health"
 REFLECTION: Final = "grpc.reflection.v1alpha.ServerReflection"
+SERVED: Final = {"", AGENT_RPC, LINK}
+"""Whose health can be asked for; the empty name is the host as a whole."""
 
 
 class StandardServices(grpc.GenericRpcHandler):
     """The standard services: answers their calls, and loads each when it is first called."""
 
     def __init__(self) -> None:
-        self._health: Any = None
-        self._watching: set[asyncio.Task[Any]] = set()
+        self._closed = asyncio.Event()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """gRPC's hook: what answers this call; None for a call of another service."""
@@ -38,39 +39,29 @@ class StandardServices(grpc.GenericRpcHandler):
 
     def close(self) -> None:
         """Whoever watches the health would wait for ever."""
-        for task in self._watching:
-            task.cancel()
+        self._closed.set()
 
     def _health_methods(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         from grpc_health.v1 import health_pb2 as pb
 
+        serving = pb.HealthCheckResponse(status=pb.HealthCheckResponse.SERVING)
+        unknown = pb.HealthCheckResponse(status=pb.HealthCheckResponse.SERVICE_UNKNOWN)
+
+        async def check(request: Any, context: Any) -> Any:
+            if request.service not in SERVED:
+                await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no service {request.service!r:.100} here.")
+            return serving
+
+        async def watch(request: Any, context: Any) -> None:
+            # What was said once holds until the host stops: then the call ends in order.
+            await context.write(serving if request.service in SERVED else unknown)
+            await self._closed.wait()
+
         read, write = pb.HealthCheckRequest.FromString, pb.HealthCheckResponse.SerializeToString
         return {
-            "Check": grpc.unary_unary_rpc_method_handler(self._check, read, write),
-            "Watch": grpc.unary_stream_rpc_method_handler(self._watch, read, write),
+            "Check": grpc.unary_unary_rpc_method_handler(check, read, write),
+            "Watch": grpc.unary_stream_rpc_method_handler(watch, read, write),
         }
-
-    async def _check(self, request: Any, context: Any) -> Any:
-        return await (await self._servicer()).Check(request, context)
-
-    async def _watch(self, request: Any, context: Any) -> None:
-        # A task of its own: the call then ends in order when that is cancelled.
-        watching = asyncio.ensure_future((await self._servicer()).Watch(request, context))
-        self._watching.add(watching)
-        try:
-            await asyncio.wait({watching})
-        finally:
-            watching.cancel()
-            self._watching.discard(watching)
-
-    async def _servicer(self) -> Any:
-        from grpc_health.v1 import health, health_pb2
-
-        if self._health is None:
-            self._health = health.aio.HealthServicer()
-            for name in (AGENT_RPC, LINK):  # beside "", the host as a whole
-                await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        return self._health
 
 
 @cache

@@ -39,6 +39,9 @@ async def test_the_health_of_an_unknown_service_is_not_known(channel: grpc.aio.C
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await HealthStub(channel).Check(health.HealthCheckRequest(service="agents.Nobody"), timeout=LIMIT_S)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    watching = HealthStub(channel).Watch(health.HealthCheckRequest(service="agents.Nobody"), timeout=LIMIT_S)
+    assert (await watching.read()).status == health.HealthCheckResponse.SERVICE_UNKNOWN
+    watching.cancel()
 
 
 async def test_who_watches_the_health_is_told_at_once_and_does_not_keep_the_host_from_stopping(cast: Cast) -> None:
