@@ -14,16 +14,19 @@ from agentlab.core.journal import (
     HEALED,
     JOINED,
     KILLED,
+    LEAVING,
+    MOVED,
     PARTED,
     PAUSED,
     PROCESS,
     RESUMED,
+    STAYING,
     JournalEvent,
 )
 
 from .shapes import Weight
 
-MARKED: Final = frozenset({JOINED, GONE, KILLED, PAUSED, RESUMED, PARTED, HEALED, FAULT})
+MARKED: Final = frozenset({JOINED, GONE, KILLED, PAUSED, RESUMED, LEAVING, MOVED, STAYING, PARTED, HEALED, FAULT})
 """What happens to a process and gets a mark. The rest (advertised, refused…) is for the dashboard's lists."""
 SAID_GOODBYE: Final = "stopped"
 """The detail of a *gone* of a worker that was stopped."""
@@ -58,8 +61,9 @@ def mark_weights(events: Sequence[JournalEvent]) -> dict[int, Weight]:
     return weights
 
 
-def _is_in_order(gone: JournalEvent, at_end: bool) -> bool:
-    return gone.detail == SAID_GOODBYE or (gone.detail == HOST_STOPPED and at_end)
+def moved_agent(event: JournalEvent) -> str:
+    """The agent that a *moved* is about; its detail is ``agent → worker``."""
+    return event.detail.partition(" → ")[0]
 
 
 def _by_process(events: Sequence[JournalEvent]) -> Iterable[list[tuple[int, JournalEvent]]]:

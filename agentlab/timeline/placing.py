@@ -22,6 +22,7 @@ from agentlab.core.journal import (
     HOST,
     JOINED,
     LOST,
+    MOVED,
     PARTED,
     PROCESS,
     REQUEST,
@@ -37,7 +38,7 @@ from .axis import TimeAxis, time_axis
 from .folding import shown_folds
 from .hops import Handling, Hop, Setting, follow
 from .lanes import Homes, fitting_kind, lane_names
-from .marks import MARKED, mark_weights
+from .marks import MARKED, mark_weights, moved_agent
 from .outcomes import LATE, TIMED_OUT, is_late, is_timeout
 from .shapes import OUTSIDE, RUNNING, Arrow, Bar, Fate, Lane, LaneKind, Layout, Mark, Span, Style, Weight
 
@@ -233,7 +234,9 @@ class _Placing:
 
     def process_mark(self, event: JournalEvent, weight: Weight) -> None:
         """Mark what happened to a process: on its lane, or on the lane of each agent that lives in it."""
-        if self._by_agent:
+        if self._by_agent and event.what == MOVED:
+            self._mark(event, moved_agent(event), weight)  # by now, its home is elsewhere
+        elif self._by_agent:
             for name in self._lanes:
                 if self._homes.of_agent(name) == event.process:
                     self._mark(event, name, weight)

@@ -21,10 +21,13 @@ from agentlab.core.journal import (
     HEALED,
     JOINED,
     KILLED,
+    LEAVING,
     LOST,
+    MOVED,
     PARTED,
     PAUSED,
     RESUMED,
+    STAYING,
     UNHANDLED,
 )
 
@@ -105,6 +108,9 @@ MARKS: Final[dict[str, SymbolLook]] = {
     KILLED: SymbolLook("X", 110, INK, WHITE, "killed"),
     PAUSED: SymbolLook(r"$\Vert$", 80, INK, INK, "paused"),
     RESUMED: SymbolLook(">", 46, INK, INK, "resumed"),
+    LEAVING: SymbolLook(r"$\nearrow$", 100, INK, INK, "about to leave"),
+    MOVED: SymbolLook(r"$\twoheadrightarrow$", 120, BLUE, BLUE, "agent moved"),
+    STAYING: SymbolLook(r"$\hookleftarrow$", 130, INK, INK, "stays after all"),
     PARTED: SymbolLook(r"$\nleftrightarrow$", 130, VERMILION, VERMILION, "cannot hear others"),
     HEALED: SymbolLook(r"$\leftrightarrow$", 130, INK, INK, "hears them again"),
     DUPLICATED: SymbolLook(r"$\times 2$", 130, INK, INK, "duplicated"),

@@ -16,6 +16,7 @@ STORIES = {
     "nested calls": journals.nested_calls(),
     "fan-out": journals.fan_out(),
     "killed worker": journals.killed_worker(),
+    "moved agents": journals.moved_agents(),
     "foreign worker": journals.foreign_worker(),
     "standalone": journals.standalone(),
     "many": journals.many(60),
@@ -25,7 +26,8 @@ both_views = pytest.mark.parametrize("lanes", ["process", "agent"])
 
 MESSAGE_STEPS = [j.SENT, j.ARRIVED, j.LEFT, j.RECEIVED, j.STARTED, j.DUPLICATED, j.DELAYED, *sorted(j.ENDINGS)]
 PROCESS_STEPS = [
-    j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.ADVERTISED, j.REFUSED, j.PARTED, j.HEALED, j.FAULT,
+    j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.LEAVING, j.MOVED, j.STAYING,
+    j.ADVERTISED, j.REFUSED, j.PARTED, j.HEALED, j.FAULT,
 ]  # fmt: skip
 PROCESSES = ["", "host", "notebook", "w1", "w2", "w3"]
 AGENTS = ["", "a/1", "b/1", "c/2"]

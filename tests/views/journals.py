@@ -258,6 +258,27 @@ def killed_worker() -> list[JournalEvent]:
     return story.events
 
 
+def moved_agents() -> list[JournalEvent]:
+    """One worker leaves in order, and another takes over its two agents; that one is about to leave too, and stays."""
+    story = Story({"counter/a": "leaver", "counter/b": "leaver"})
+    story.join("notebook", "leaver", "steady")
+    for agent in ("counter/a", "counter/b"):
+        story.call("", agent, "Count")
+    story.log(j.LEAVING, "leaver", story.now + MS)
+    for number, agent in enumerate(("counter/a", "counter/b"), 1):
+        story.log(j.MOVED, "leaver", story.now + (1 + 2 * number) * MS, detail=f"{agent} → steady", type="counter")
+        story.homes[agent] = "steady"
+    story.log(j.GONE, "leaver", story.now + 7 * MS, detail="stopped")
+    story.now += 8 * MS
+    for agent in ("counter/a", "counter/b"):
+        story.call("", agent, "Count")
+    story.log(j.LEAVING, "steady", story.now + MS)
+    story.log(j.STAYING, "steady", story.now + 3 * MS)
+    story.now += 4 * MS
+    story.call("", "counter/a", "Count")
+    return story.events
+
+
 def many(messages: int, workers: int = 4, seed: int = 7) -> list[JournalEvent]:
     """Random calls and publications among some workers."""
     agents = {f"agent/{n}": f"worker-{n}" for n in range(1, workers + 1)}

@@ -74,8 +74,21 @@ def test_no_two_kinds_of_message_and_no_two_endings_differ_by_colour_alone():
     assert len({look.dashes for look in ARROWS.values()}) == len(ARROWS)
     assert len({look.marker for look in FATES.values()}) == len(FATES)
     assert len({(look.dashes, look.hatch, look.legend) for look in BARS.values()}) == len(BARS)
-    on_lanes = [MARKS[what] for what in (j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.PARTED, j.HEALED)]
+    happened = (j.JOINED, j.GONE, j.KILLED, j.PAUSED, j.RESUMED, j.LEAVING, j.MOVED, j.STAYING, j.PARTED, j.HEALED)
+    on_lanes = [MARKS[what] for what in happened]
     assert len({(look.marker, look.face == look.edge) for look in on_lanes}) == len(on_lanes)
+
+
+def test_a_worker_that_leaves_in_order_and_the_agents_it_hands_over_are_marked(tmp_path):
+    story = journals.moved_agents()
+    assert {"about to leave", "agent moved", "stays after all", "stopped"} <= legend_of(timeline.plot(story))
+    listed = timeline.text(story)
+    assert "● " in listed
+    assert "moved: counter/a → steady" in listed
+    assert timeline.save(story, tmp_path / "moved.png").stat().st_size
+    picture = timeline.layout(story, lanes="agent")
+    moved = [(picture.lanes[mark.lane].name, mark.detail) for mark in picture.marks if mark.what == j.MOVED]
+    assert moved == [("counter/a", "counter/a → steady"), ("counter/b", "counter/b → steady")]
 
 
 def test_lanes_are_named_from_top_to_bottom_and_the_host_stands_out():
