@@ -12,11 +12,15 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from ..core.catalog import Catalog
 from ..core.exceptions import HostLostError, RemoteHandlerError
 from ..wire.control import (
     Answer,
     Control,
+    Describe,
+    LoadState,
     Question,
+    SaveState,
     decode_answer,
     decode_control,
     decode_question,
@@ -130,3 +134,20 @@ class ControlChannel:
             body = encode_answer(question, Answer(error=str(error)))
         with contextlib.suppress(HostLostError):  # who asked is told by the host
             await self._write(Control(control.rpc_id, control.respond_to, "", body))
+
+
+async def answer_about(catalog: Catalog, question: Question) -> Answer:
+    """Answer what another worker asks about an agent here; what cannot be answered is an answer that says why."""
+    try:
+        agent = await catalog.agent(question.agent)
+        match question:
+            case SaveState():
+                return Answer(dict(await agent.save_state()))
+            case LoadState():
+                await agent.load_state(question.state)
+                return Answer()
+            case Describe():
+                return Answer(agent.metadata["description"])
+    except Exception as error:
+        logger.warning("%s could not answer about its state", question.agent, exc_info=error)
+        return Answer(error=f"{question.agent}: {type(error).__name__}: {error}")

@@ -6,7 +6,7 @@ Read next: `agentlab.host.leaving`, which holds their messages meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from ..core.catalog import Catalog, close_agents
@@ -41,10 +41,21 @@ async def hand_over_all(catalog: Catalog, call: Call) -> dict[AgentId, str]:
             await close_agents([catalog.let_go(agent_id)])
 
     while True:
-        async with asyncio.TaskGroup() as group:
-            for agent_id in list(catalog.agents):
-                group.create_task(hand_over(agent_id))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for agent_id in list(catalog.agents):
+                    group.create_task(hand_over(agent_id))
+        except BaseExceptionGroup as errors:
+            raise next(_leaves(errors)) from None  # the first reason is enough, without the group around it
         # Messages that were on their way may have made more.
         await call("WaitIdle", draining.encode_wait_idle(None))
         if not catalog.agents:
             return moved
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -2,7 +2,7 @@
 
 An agent cannot tell it from the standalone runtime. What the two have in common is in `agentlab.core.local`. The
 stream to the host is in `agentlab.worker.connection`, what happens to a message that arrives in
-`agentlab.worker.inbox`.
+`agentlab.worker.inbox`, what the host is told of this worker in `agentlab.worker.advertising`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
-
-import grpc
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from ..core.agents import Agent
 from ..core.cancellation import CancellationToken
 from ..core.catalog import close_agents
 from ..core.contexts import MessageContext, MessageHandlerContext
 from ..core.exceptions import (
-    DeadlineExceededError,
     HostLostError,
     NotAccessibleError,
     PayloadTooLargeError,
@@ -38,26 +35,26 @@ from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_T
 from ..core.signals import wait_for_signal
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
-from ..wire import calls, draining, watching
+from ..wire import draining, watching
 from ..wire.channel import checked_address
-from ..wire.control import Answer, Describe, LoadState, Question, SaveState
-from ..wire.parcels import ATTEMPT, Event, Frame, Payload, Request, Response
+from ..wire.control import Describe, LoadState, SaveState
+from ..wire.parcels import Event, Frame, Payload, Request, Response
 from ..wire.security import Credentials
 from ..wire.tls import Tls
+from .advertising import Advertisement
+from .asking import Asker
 from .calls import PendingCalls
 from .clock import HostClock
 from .connection import HostConnection
-from .control import ControlChannel
+from .control import ControlChannel, answer_about
 from .draining import hand_over_all
+from .hostcalls import HostCalls
 from .inbox import Inbox
 from .replacing import replace_agents
 
 logger = logging.getLogger("agentlab.worker")
 
 T = TypeVar("T", bound=Agent)
-
-SHARED: Final = (calls.SHARED, "1")
-"""Said when a type is registered that other workers may have too."""
 
 
 class WorkerRuntime(LocalRuntime):
@@ -95,7 +92,7 @@ class WorkerRuntime(LocalRuntime):
         super().__init__(intervention_handlers, default_deadline_s)
         self._connect_timeout_s = connect_timeout_s
         self._pending = PendingCalls()
-        self._control = ControlChannel(self._answer)
+        self._control = ControlChannel(partial(answer_about, self._catalog))
         self._connection = HostConnection(
             checked_address(host_address),
             name or f"worker-{uuid.uuid4().hex[:8]}",
@@ -118,9 +115,10 @@ class WorkerRuntime(LocalRuntime):
             self._connection,
             self._clock,
         )
+        self._asker = Asker(self._pending, self._connection, self._clock)
+        self._host = HostCalls(self._connection)
+        self._advertisement = Advertisement(self._catalog, self._subscriptions, self._connection, self._host)
         self._running = False
-        self._shared: set[str] = set()
-        """The types here that other workers may have too."""
 
     @property
     def name(self) -> str:
@@ -195,29 +193,7 @@ class WorkerRuntime(LocalRuntime):
     async def _join(self) -> None:
         """A stream opened: tell the host all that is registered here."""
         await self._control.open(self._connection.control_stream(), self._connection.client_id)
-        for agent_type in self._catalog.types:
-            more = [SHARED] if agent_type in self._shared else []
-            await self._tell_again("RegisterAgent", calls.encode_register_agent(agent_type), *more)
-        if self._shared and self._connection.link:
-            # Else the host, when it is a new one, would look for them where their names alone lead.
-            mine = [agent_id for agent_id in self._catalog.agents if agent_id.type in self._shared]
-            for request in draining.encode_keep(mine):
-                await self._connection.call(calls.LINK, "KeepAgents", request)
-        for subscription in self._subscriptions:
-            await self._tell_again("AddSubscription", calls.encode_add_subscription(subscription))
-
-    async def _tell_again(self, method: str, request: bytes, *more: tuple[str, str]) -> None:
-        # A link takes its earlier one's place. A plain stream may begin before the host has seen the earlier one's end.
-        for pause_s in (0.0,) if self._connection.link else (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
-            try:
-                await self._connection.call(calls.AGENT_RPC, method, request, *more)
-                return
-            except grpc.RpcError as error:
-                if _code(error) not in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}:
-                    raise
-                if not pause_s:
-                    logger.error("The host took back a registration: %s", _details(error))
-            await asyncio.sleep(pause_s)
+        await self._advertisement.tell_again()
 
     def _lost(self, in_flight: set[str], why: str) -> None:
         if not self._running:
@@ -232,15 +208,6 @@ class WorkerRuntime(LocalRuntime):
         if not self._running:
             raise RuntimeError("The worker is not started: call start() first.")
         await self._connection.wait_joined(self._connect_timeout_s)
-
-    async def _tell(self, method: str, request: bytes, *more: tuple[str, str]) -> None:
-        """A registration call. Raises ValueError when the host refuses, HostLostError when there is none."""
-        try:
-            await self._connection.call(calls.AGENT_RPC, method, request, *more)
-        except grpc.RpcError as error:
-            if _code(error) == grpc.StatusCode.UNAVAILABLE:
-                raise HostLostError(f"The connection to the host was lost: {_details(error)}") from error
-            raise ValueError(_details(error)) from error
 
     # Sending
 
@@ -271,11 +238,11 @@ class WorkerRuntime(LocalRuntime):
         payload = self._payload(message)
         token = cancellation_token
         if retry is None:
-            reply = await self._ask(recipient, payload, sender, message_id, token, deadline_s, deadline_s)
+            reply = await self._asker.ask(recipient, payload, sender, message_id, token, deadline_s, deadline_s)
         else:
 
             async def ask(attempt: int, left_s: float | None) -> Payload:
-                return await self._ask(recipient, payload, sender, message_id, token, deadline_s, left_s, attempt)
+                return await self._asker.ask(recipient, payload, sender, message_id, token, deadline_s, left_s, attempt)
 
             reply = await with_retry(retry, ask, deadline_s=deadline_s, token=token, goes_on=lambda: self._running)
         try:
@@ -283,60 +250,6 @@ class WorkerRuntime(LocalRuntime):
         except ValueError as error:
             text = f"{recipient} answered with a {reply.type:.100} that cannot be read: {error}"
             raise UndeliverableException(text) from error
-
-    async def _ask(
-        self,
-        recipient: AgentId,
-        payload: Payload,
-        sender: AgentId | None,
-        message_id: str,
-        cancellation_token: CancellationToken | None,
-        deadline_s: float | None,
-        left_s: float | None,
-        attempt: int = 0,
-    ) -> Payload:
-        """Send a request once, and return what was replied. `left_s` is what is left of the deadline; `attempt` counts
-        from 1 where there may be several."""
-        request_id, reply = self._pending.open(recipient)
-        request = Request(
-            request_id,
-            recipient,
-            payload,
-            sender,
-            message_id,
-            MessageHandlerContext.message_id(),
-            self._connection.clock.now_ns(),
-            self._clock.tick(),
-            math.inf if left_s is None else left_s,
-            metadata={ATTEMPT: str(attempt)} if attempt else {},
-        )
-        if cancellation_token is not None:
-            cancellation_token.link_future(reply)
-        outbox, expired, reason = self._connection.outbox, False, "cancelled by the sender"
-        try:
-            if outbox.has_room():
-                outbox.put(request)
-                if left_s is not None:
-                    self._pending.limit(request_id, left_s)
-                response = await reply
-            else:
-                async with asyncio.timeout(left_s):
-                    await outbox.send(request)
-                    response = await reply
-        except TimeoutError:
-            expired = True
-            reason = f"DeadlineExceededError: {recipient} did not answer within {deadline_s:g} s."
-            state = "" if self._connection.joined else " There is no connection to the host at the moment."
-            raise DeadlineExceededError(f"{recipient} did not answer within {deadline_s:g} s.{state}") from None
-        finally:
-            self._pending.close(request_id)
-            if reply.done() and not reply.cancelled() and not expired:
-                outbox.answered(request_id)
-            else:
-                outbox.forget(request_id, reason)
-        if response.failure is not None:
-            raise response.failure.exception()
-        return response.payload
 
     async def publish_message(
         self,
@@ -414,14 +327,10 @@ class WorkerRuntime(LocalRuntime):
         agent_type = type if isinstance(type, AgentType) else AgentType(type)
         await self._reach_host()
         self._catalog.add_factory(agent_type.type, agent_factory, expected_class)
-        if shared:
-            self._shared.add(agent_type.type)
         try:
-            more = [SHARED] if shared else []
-            await self._tell("RegisterAgent", calls.encode_register_agent(agent_type.type), *more)
+            await self._advertisement.add_type(agent_type.type, shared=shared)
         except BaseException:
             self._catalog.remove(agent_type.type)
-            self._shared.discard(agent_type.type)
             raise
         return agent_type
 
@@ -433,7 +342,7 @@ class WorkerRuntime(LocalRuntime):
         try:
             await agent_instance.bind_id_and_runtime(agent_id, self)
             if not known:
-                await self._tell("RegisterAgent", calls.encode_register_agent(agent_id.type))
+                await self._advertisement.add_type(agent_id.type)
         except BaseException:
             self._catalog.remove_instance(agent_id)
             raise
@@ -454,13 +363,7 @@ class WorkerRuntime(LocalRuntime):
         """Give up an agent type here and at the host. Raises LookupError for an unknown one."""
         agent_type = str(type)
         agents = self._forget_type(agent_type)
-        self._shared.discard(agent_type)
-        if self._connection.joined:
-            try:
-                await self._connection.call(calls.LINK, "WithdrawAgent", calls.encode_withdraw_agent(agent_type))
-            except grpc.RpcError as error:
-                # AutoGen's host keeps a type until its worker disconnects; and what is gone need not be withdrawn.
-                logger.info("The host did not withdraw %s: %s", agent_type, _details(error))
+        await self._advertisement.withdraw(agent_type)
         await close_agents(agents)
 
     # Leaving in order
@@ -470,11 +373,11 @@ class WorkerRuntime(LocalRuntime):
 
         Meanwhile another worker may register a type that was only here. Raises ValueError, HostLostError.
         """
-        await self._tell_link("Leave", draining.encode_leave(True))
+        await self._host.link("Leave", draining.encode_leave(True))
 
     async def stay(self) -> None:
         """Take back `leave`: what waited comes here. Agents that were handed over stay where they are."""
-        await self._tell_link("Leave", draining.encode_leave(False))
+        await self._host.link("Leave", draining.encode_leave(False))
 
     async def drain(self, timeout_s: float | None = None) -> dict[AgentId, str]:
         """Hand over all agents to other workers of their types, with their state, and give up the types; return which
@@ -487,43 +390,26 @@ class WorkerRuntime(LocalRuntime):
         await self.leave()
         try:
             async with asyncio.timeout(timeout_s):
-                moved = await hand_over_all(self._catalog, self._tell_link)
+                moved = await hand_over_all(self._catalog, self._host.link)
                 for agent_type in self._catalog.types:
                     await self.unregister(agent_type)
-        except BaseException as error:
+        except BaseException:
             with contextlib.suppress(HostLostError, ValueError):
                 await self.stay()
-            if isinstance(error, BaseExceptionGroup):
-                raise next(_leaves(error)) from None
             raise
         return moved
 
-    async def _tell_link(self, method: str, request: bytes) -> bytes:
-        try:
-            return await self._connection.call(calls.LINK, method, request)
-        except grpc.RpcError as error:
-            if _code(error) == grpc.StatusCode.INVALID_ARGUMENT:
-                raise ValueError(_details(error)) from error
-            raise HostLostError(f"The host could not be asked: {_details(error)}") from error
-
     async def add_subscription(self, subscription: Subscription) -> None:
         """Raises ValueError when an equal one is there, here or at another worker."""
-        request = calls.encode_add_subscription(subscription)
         await self._reach_host()
-        self._subscriptions.add(subscription)
-        try:
-            await self._tell("AddSubscription", request)
-        except BaseException:
-            self._subscriptions.remove(subscription.id)
-            raise
+        await self._advertisement.subscribe(subscription)
 
     async def remove_subscription(self, id: str) -> None:
         """Raises ValueError for an unknown id."""
         if self._subscriptions.get(id) is None:
             raise ValueError(f"Subscription does not exist: {id}.")
         await self._reach_host()
-        await self._tell("RemoveSubscription", calls.encode_remove_subscription(id))
-        self._subscriptions.remove(id)
+        await self._advertisement.unsubscribe(id)
 
     async def try_get_underlying_agent_instance(self, id: AgentId, type: type[T] = Agent) -> T:  # type: ignore[assignment]
         """The agent's own object.
@@ -531,23 +417,19 @@ class WorkerRuntime(LocalRuntime):
         Raises LookupError for a type that nobody has, NotAccessibleError when it is at another worker, TypeError for
         another class.
         """
-        if id.type in self._shared and id not in self._catalog.agents:
+        if self.is_shared(id.type) and id not in self._catalog.agents:
             # To make it here would make it twice, if its place is elsewhere.
             raise NotAccessibleError(
                 f"{id} is of a shared type, and has not been used in this process: its place may be another worker."
             )
         can_ask = id.type not in self._catalog and self._connection.joined and self._connection.link
-        if can_ask and (where := await self._where(id.type)):
+        if can_ask and (where := await self._host.holder(id.type)):
             raise NotAccessibleError(f"{id} lives in {where}, not in this process.")
         return await super().try_get_underlying_agent_instance(id, type)
 
     def is_shared(self, agent_type: str) -> bool:
         """Whether the type is registered here as one that other workers may have too."""
-        return agent_type in self._shared
-
-    def _is_here(self, agent: AgentId) -> bool:
-        """Whether the agent's place is here, made or not. Of a shared type the host alone knows."""
-        return agent.type in self._catalog and agent.type not in self._shared
+        return self._advertisement.is_shared(agent_type)
 
     async def get(
         self, id_or_type: AgentId | AgentType | str, /, key: str = "default", *, lazy: bool = True
@@ -556,78 +438,49 @@ class WorkerRuntime(LocalRuntime):
         shared, where its place is."""
         agent = await super().get(id_or_type, key)
         if not lazy:
-            await (self._catalog.agent(agent) if agent.type not in self._shared else self.agent_metadata(agent))
+            await (self._catalog.agent(agent) if not self.is_shared(agent.type) else self.agent_metadata(agent))
         return agent
-
-    async def _where(self, agent_type: str) -> str:
-        """Who has a type, in words; empty when nobody has."""
-        try:
-            workers = (await self.snapshot()).workers
-        except grpc.RpcError as error:
-            if _code(error) != grpc.StatusCode.PERMISSION_DENIED:
-                raise
-            # With a worker's token one does not see who has what, only that somebody subscribed it.
-            listed = calls.decode_subscriptions(await self._connection.call(calls.AGENT_RPC, "GetSubscriptions", b""))
-            return "another worker" if any(s.agent_type == agent_type for s in listed) else ""
-        return next((f"the worker {worker.name}" for worker in workers if agent_type in worker.types), "")
 
     async def agent_metadata(self, agent: AgentId) -> AgentMetadata:
         """What the agent tells about itself, wherever it is.
 
         Raises RemoteHandlerError when another worker cannot say.
         """
-        if self._is_here(agent):
+        if self._advertisement.is_here(agent):
             return await super().agent_metadata(agent)
         description = await self._control.ask(Describe(agent))
         return AgentMetadata(type=agent.type, key=agent.key, description=description)
 
     async def agent_save_state(self, agent: AgentId) -> Mapping[str, Any]:
         """The agent's state, wherever it is. Raises RemoteHandlerError when another worker cannot say."""
-        if self._is_here(agent):
+        if self._advertisement.is_here(agent):
             return await super().agent_save_state(agent)
         state: Mapping[str, Any] = await self._control.ask(SaveState(agent))
         return state
 
     async def agent_load_state(self, agent: AgentId, state: Mapping[str, Any]) -> None:
         """Give the agent a state, wherever it is. Raises RemoteHandlerError when another worker cannot."""
-        if self._is_here(agent):
+        if self._advertisement.is_here(agent):
             await super().agent_load_state(agent, state)
         else:
             await self._control.ask(LoadState(agent, state))
-
-    async def _answer(self, question: Question) -> Answer:
-        """Another worker asks about an agent here."""
-        try:
-            agent = await self._catalog.agent(question.agent)
-            match question:
-                case SaveState():
-                    return Answer(dict(await agent.save_state()))
-                case LoadState():
-                    await agent.load_state(question.state)
-                    return Answer()
-                case Describe():
-                    return Answer(agent.metadata["description"])
-        except Exception as error:
-            logger.warning("%s could not answer about its state", question.agent, exc_info=error)
-            return Answer(error=f"{question.agent}: {type(error).__name__}: {error}")
 
     # Asking agentlab's host
 
     async def snapshot(self) -> watching.Snapshot:
         """What the host knows: workers, types, open sessions. Raises grpc.RpcError, HostLostError."""
-        return watching.decode_snapshot(await self._connection.call(calls.LINK, "Snapshot", b""))
+        return await self._host.snapshot()
 
     async def cancel_session(self, id: str, reason: str = "") -> bool:
         """Have the host give up a direct message, whoever sent it; `id` is the session's, from a snapshot.
 
         False when it has ended already. Raises grpc.RpcError, HostLostError.
         """
-        request = watching.encode_cancel_session(id, reason)
-        return watching.decode_cancelled(await self._connection.call(calls.LINK, "CancelSession", request))
+        return await self._host.cancel_session(id, reason)
 
     async def note_process(self, process: str, what: str, detail: str = "") -> None:
         """Have the host's journal say what was done to a process. Raises grpc.RpcError, HostLostError."""
-        await self._connection.call(calls.LINK, "NoteProcess", watching.encode_note_process(process, what, detail))
+        await self._host.note_process(process, what, detail)
 
     async def flush(self) -> None:
         """Wait until all that was sent and reported so far is on the stream."""
@@ -636,19 +489,3 @@ class WorkerRuntime(LocalRuntime):
     def __repr__(self) -> str:
         state = "stopped" if not self._running else "connected" if self.connected else "not connected"
         return f"<WorkerRuntime {self.name} {state}, host {self.host_address}, {len(self.agent_types)} agent types>"
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-def _code(error: grpc.RpcError) -> Any:
-    return getattr(error, "code", lambda: None)()
-
-
-def _details(error: grpc.RpcError) -> str:
-    return str(getattr(error, "details", lambda: "")() or error)
