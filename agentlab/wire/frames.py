@@ -1,12 +1,13 @@
 """Frames: agentlab's dialect of the wire, in which messages travel in batches, each with its stamps beside it.
 
-How the messages are written is in `agentlab.wire.columns`, AutoGen's dialect in `agentlab.wire.codec`. Decoding is
-where the network's input is checked: what is not legal raises `WireError`, or is put aside, and goes no further.
+How the messages are written is in `agentlab.wire.columns` and, where they are few, in `agentlab.wire.few`; AutoGen's
+dialect is in `agentlab.wire.codec`. Decoding is where the network's input is checked: what is not legal raises
+`WireError`, or is put aside, and goes no further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -14,6 +15,7 @@ from google.protobuf.message import DecodeError
 from ..core import journal as j
 from .codec import cut, plausible_lamport, short
 from .columns import Row, read_rows, row_bytes, row_count, write_rows
+from .few import FEW, read_few, write_few
 from .generated import agentlab_pb2 as lab_pb
 from .parcels import (
     Cancel,
@@ -52,7 +54,7 @@ def piece_bytes(piece: Piece) -> int:
 def encode_frame(
     pieces: Sequence[Piece] = (),
     *,
-    reports: Iterable[Report] = (),
+    reports: Sequence[Report] = (),
     clock: ClockSample | None = None,
     hello: Hello | None = None,
     welcome: Welcome | None = None,
@@ -61,8 +63,10 @@ def encode_frame(
     """A frame of messages and cancellations, and of what there is one of."""
     frame = lab_pb.Frame()
     rows = [piece for piece in pieces if isinstance(piece, tuple)]
-    if rows:
+    if len(rows) > FEW:
         write_rows(rows, frame.parcels)
+    elif rows:
+        write_few(rows, frame.few_parcels)
     if len(rows) < len(pieces):
         for piece in pieces:
             if isinstance(piece, Cancel):
@@ -76,15 +80,22 @@ def encode_frame(
         frame.welcome.max_message_bytes = welcome.max_message_bytes
     if clock is not None:
         frame.clock.worker_sent_ns, frame.clock.host_received_ns, frame.clock.host_sent_ns = clock
-    if reports:
+    if len(reports) > FEW:
         _write_reports(reports, frame.reports)
+    else:
+        for delivery_id, what, time_ns, reported, text, trace in reports:
+            one = frame.few_reports.add(
+                delivery_id=delivery_id, what=_WHAT_TO_WIRE[what], time_ns=time_ns, lamport=reported
+            )
+            if text or trace:
+                one.detail.text, one.detail.traceback = cut(text), cut(trace)
     if goodbye:
         frame.goodbye = True
     data: bytes = frame.SerializeToString()
     return data
 
 
-def _write_reports(reports: Iterable[Report], into: lab_pb.Reports) -> None:
+def _write_reports(reports: Sequence[Report], into: lab_pb.Reports) -> None:
     columns = list(zip(*reports, strict=True))
     into.delivery_id.extend(columns[0])
     into.what.extend([_WHAT_TO_WIRE[what] for what in columns[1]])
@@ -106,16 +117,23 @@ def decode_frame(data: bytes) -> Frame:
         raw = lab_pb.Frame.FromString(data)
     except DecodeError as error:
         raise WireError(f"These bytes are no agentlab frame: {error}") from error
-    items = row_count(raw.parcels) + len(raw.cancels) + len(raw.reports.delivery_id)
+    tabled, reported = raw.HasField("parcels"), raw.HasField("reports")
+    few, few_reports = raw.few_parcels, raw.few_reports
+    items = len(few) + len(raw.cancels) + len(few_reports)
+    items += (row_count(raw.parcels) if tabled else 0) + (len(raw.reports.delivery_id) if reported else 0)
     if items > MOST_IN_A_FRAME:
         raise WireError(f"The frame holds {items:,} messages, cancellations and reports; {MOST_IN_A_FRAME:,} may be.")
     frame = Frame()
-    if raw.HasField("parcels"):
-        frame.parcels = read_rows(raw.parcels, len(data), frame.rejected)
+    if few:
+        frame.parcels = read_few(few, len(data), frame.rejected)
+    if tabled:
+        frame.parcels += read_rows(raw.parcels, len(data), frame.rejected)
     if raw.cancels:
         frame.cancels = [Cancel(cancel.request_id, cut(cancel.reason)) for cancel in raw.cancels]
-    if raw.HasField("reports"):
-        frame.reports = _read_reports(raw.reports)
+    if few_reports:
+        frame.reports = _read_few_reports(few_reports)
+    if reported:
+        frame.reports += _read_reports(raw.reports)
     if raw.HasField("clock"):
         clock = raw.clock
         frame.clock = ClockSample(clock.worker_sent_ns, clock.host_received_ns, clock.host_sent_ns)
@@ -128,6 +146,16 @@ def decode_frame(data: bytes) -> Frame:
         w = raw.welcome
         frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version)
     return frame
+
+
+def _read_few_reports(raw: Sequence[lab_pb.Report]) -> list[Report]:
+    reports = []
+    for one in raw:
+        what = _WHAT_FROM_WIRE.get(one.what)
+        if what is not None:
+            text, trace = (cut(one.detail.text), cut(one.detail.traceback)) if one.HasField("detail") else ("", "")
+            reports.append(Report(one.delivery_id, what, one.time_ns, plausible_lamport(one.lamport), text, trace))
+    return reports
 
 
 def _read_reports(raw: lab_pb.Reports) -> list[Report]:

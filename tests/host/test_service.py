@@ -265,8 +265,10 @@ async def test_numbers_as_large_as_the_wire_can_hold_harm_nobody(host: HostServi
         await client.open_link("large")
         row = row_of(Request("1", AgentId("actor", "k"), ASK))
         frame = lab_pb.Frame.FromString(encode_frame([row]))
-        frame.parcels.sent_ns[0] = frame.parcels.lamport[0] = frame.parcels.delivery_id[0] = most
-        frame.parcels.deadline_s[0] = 1e308
+        few = frame.few_parcels[0]
+        few.sent_ns = few.lamport = few.delivery_id = most
+        few.deadline_s = 1e308
+        frame.few_reports.add(delivery_id=most, what=lab_pb.Reports.HANDLED, time_ns=most, lamport=most)
         frame.reports.delivery_id.append(most)
         frame.reports.what.append(lab_pb.Reports.HANDLED)
         frame.reports.time_ns.append(most)

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlab import AgentId, TopicId
+from agentlab.core import journal as j
 from agentlab.core.exceptions import BY_NAME, MessageDroppedException, RemoteHandlerError, UndeliverableException
 from agentlab.wire.codec import decode_plain, encode_plain
-from agentlab.wire.columns import row_of
+from agentlab.wire.columns import row_of, write_rows
+from agentlab.wire.few import FEW
 from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
@@ -141,7 +143,52 @@ EVENT = Event(TopicId("weather", "north"), Payload("Rain", "application/json", b
 
 
 def _table(*parcels: Parcel) -> lab_pb.Frame:
+    frame = lab_pb.Frame()
+    write_rows([row_of(parcel) for parcel in parcels], frame.parcels)
+    return frame
+
+
+def _few(*parcels: Parcel) -> lab_pb.Frame:
     return lab_pb.Frame.FromString(encode_frame([row_of(parcel) for parcel in parcels]))
+
+
+@pytest.mark.parametrize("count", [1, FEW, FEW + 1])
+def test_few_messages_and_reports_and_many_arrive_alike(count: int) -> None:
+    failed = Response("7", failure=Failure("RemoteHandlerError", "no", "ValueError", "trace"), lamport=3)
+    sent: list[Parcel] = [REQUEST, replace(EVENT, recipients=[(AgentId("sky", "a"), 7)]), failed] * count
+    reports = [Report(n, j.FAILED, 5, n, "why", "trace") for n in range(count)]
+    read = decode_frame(encode_frame([row_of(parcel) for parcel in sent[:count]], reports=reports))
+    assert (read.parcels, read.reports, read.rejected) == (sent[:count], reports, [])
+
+
+def test_few_messages_come_before_those_of_the_table() -> None:
+    frame = _few(REQUEST)
+    frame.parcels.CopyFrom(_table(EVENT).parcels)
+    assert decode_frame(frame.SerializeToString()).parcels == [REQUEST, EVENT]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", 0), ("kind", 9), ("id", ""), ("target", ""), ("target", "no such type/k"), ("sender", "no type!/k"),
+        ("message_id", "x" * 100_000),
+    ],
+)  # fmt: skip
+def test_an_illegal_one_of_few_messages_is_put_aside_and_the_others_are_taken(field: str, value: object) -> None:
+    frame = _few(REQUEST, REQUEST, EVENT)
+    setattr(frame.few_parcels[1], field, value)
+    read = decode_frame(frame.SerializeToString())
+    assert [type(parcel) for parcel in read.parcels] == [Request, Event]
+    assert len(read.rejected) == 1
+    assert read.rejected[0].request_id == ("" if field in {"kind", "id"} else "7")
+
+
+def test_a_few_messages_with_very_many_receivers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentlab.wire.few.MOST_RECIPIENTS", 2)
+    to = [(AgentId("sky", str(n)), n) for n in range(2)]
+    assert decode_frame(_few(replace(EVENT, recipients=to)).SerializeToString()).parcels
+    with pytest.raises(WireError, match="4 receivers"):
+        decode_frame(_few(*[replace(EVENT, recipients=to)] * 2).SerializeToString())
 
 
 @pytest.mark.parametrize(

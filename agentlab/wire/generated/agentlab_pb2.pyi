@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye")
+    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye", "few_parcels", "few_reports")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PARCELS_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,8 @@ class Frame(_message.Message):
     REPORTS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
+    FEW_PARCELS_FIELD_NUMBER: _ClassVar[int]
+    FEW_REPORTS_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     welcome: Welcome
     parcels: Parcels
@@ -24,7 +26,64 @@ class Frame(_message.Message):
     reports: Reports
     clock: ClockSample
     goodbye: bool
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ...) -> None: ...
+    few_parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
+    few_reports: _containers.RepeatedCompositeFieldContainer[Report]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., few_parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., few_reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ...) -> None: ...
+
+class Parcel(_message.Message):
+    __slots__ = ("kind", "id", "target", "sender", "type", "content_type", "data", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "rest", "recipients")
+    class Recipient(_message.Message):
+        __slots__ = ("agent", "delivery_id")
+        AGENT_FIELD_NUMBER: _ClassVar[int]
+        DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+        agent: str
+        delivery_id: int
+        def __init__(self, agent: _Optional[str] = ..., delivery_id: _Optional[int] = ...) -> None: ...
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
+    REST_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
+    kind: Parcels.Kind
+    id: str
+    target: str
+    sender: str
+    type: str
+    content_type: str
+    data: bytes
+    delivery_id: int
+    sent_ns: int
+    lamport: int
+    message_id: str
+    cause: str
+    deadline_s: float
+    rest: Parcels.Rest
+    recipients: _containers.RepeatedCompositeFieldContainer[Parcel.Recipient]
+    def __init__(self, kind: _Optional[_Union[Parcels.Kind, str]] = ..., id: _Optional[str] = ..., target: _Optional[str] = ..., sender: _Optional[str] = ..., type: _Optional[str] = ..., content_type: _Optional[str] = ..., data: _Optional[bytes] = ..., delivery_id: _Optional[int] = ..., sent_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., deadline_s: _Optional[float] = ..., rest: _Optional[_Union[Parcels.Rest, _Mapping]] = ..., recipients: _Optional[_Iterable[_Union[Parcel.Recipient, _Mapping]]] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("delivery_id", "what", "time_ns", "lamport", "detail")
+    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    delivery_id: int
+    what: Reports.What
+    time_ns: int
+    lamport: int
+    detail: ReportDetail
+    def __init__(self, delivery_id: _Optional[int] = ..., what: _Optional[_Union[Reports.What, str]] = ..., time_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[_Union[ReportDetail, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("name", "pid", "machine", "resume_token", "version")
