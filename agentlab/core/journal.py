@@ -149,19 +149,20 @@ class Journal:
 
     Written by one thread. The events are columns, and the event object is made when it is read, because most events of
     a busy host are never looked at one by one. What all events of one message copy have in common is kept once: so an
-    event takes about 80 bytes, where it took 230 as a tuple.
+    event takes about 80 bytes, where it took 230 as a tuple; 48 of them are taken when the journal is made.
     """
 
     def __init__(self, capacity: int = 200_000) -> None:
         if capacity < 1:
             raise ValueError(f"A journal needs room for at least one event, not {capacity}.")
         self.capacity = capacity
-        self._what: list[str] = []
-        self._message: list[MessageFields | None] = []
-        self._process: list[str] = []
-        self._time_ns = array("Q")
-        self._lamport = array("Q")
-        self._texts: list[str | tuple[str | bytes, ...]] = []
+        # All of its room at once: what a host takes should not depend on how long it has run.
+        self._what = [""] * capacity
+        self._message: list[MessageFields | None] = [None] * capacity
+        self._process = [""] * capacity
+        self._time_ns = array("Q", bytes(8 * capacity))
+        self._lamport = array("Q", bytes(8 * capacity))
+        self._texts: list[str | tuple[str | bytes, ...]] = [""] * capacity
         """The detail; with trace and payload where there are any."""
         self._written = 0
         self._let_go = 0
@@ -203,24 +204,15 @@ class Journal:
     ) -> None:
         """Like `append`, for who keeps a copy's fields together."""
         texts = (detail, trace, payload) if trace or payload or isinstance(payload, bytes) else detail
-        at = self._written
-        if at < self.capacity:
-            self._what.append(what)
-            self._message.append(message)
-            self._process.append(process)
-            self._time_ns.append(time_ns)
-            self._lamport.append(lamport)
-            self._texts.append(texts)
-        else:
-            if self._let_go == at - self.capacity:
-                self._let_oldest_go()
-            at %= self.capacity
-            self._what[at] = what
-            self._message[at] = message
-            self._process[at] = process
-            self._time_ns[at] = time_ns
-            self._lamport[at] = lamport
-            self._texts[at] = texts
+        if self._let_go == self._written - self.capacity:
+            self._let_oldest_go()
+        at = self._written % self.capacity
+        self._what[at] = what
+        self._message[at] = message
+        self._process[at] = process
+        self._time_ns[at] = time_ns
+        self._lamport[at] = lamport
+        self._texts[at] = texts
         self._written += 1
         if texts:
             self._text += _length(texts)
