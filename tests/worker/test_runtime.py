@@ -714,6 +714,7 @@ async def test_all_states_of_a_worker_are_saved_and_loaded(cast: Cast, two: Two,
     state = await two.there.save_state()
     assert state == {"recorder/a": {"count": 2}, "recorder/b": {"count": 1}}
     await two.there.stop()
+    await until(lambda: two.host.router.directory.holder("recorder") is None)  # a plain worker says no goodbye
     await recorder(two.here, key="a")
     await two.here.load_state({**state, "unknown/k": {}})
     assert await two.here.save_state() == state
