@@ -37,7 +37,7 @@ asyncio.run(Worker(sys.argv[1], {{"scale": {name}}}).run())
 @exercise(
     "08.1",
     "What says that it failed?",
-    "Read `message RpcResponse` in the first cell's output, and the comment above it.",
+    "Read `message RpcResponse` in the contract that is printed above, and the comment before it.",
     "A reply has a payload or an error; both are fields of RpcResponse.",
     "A text in a protobuf message that nobody set is empty: ''.",
 )

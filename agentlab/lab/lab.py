@@ -203,7 +203,8 @@ class Lab:
                 say(f"Starting {', '.join(waiting)} …")
 
         await all_of([self._notebook.start(), *(start_worker(name) for name in self._names)])
-        say(f"Started a host and {len(self._names)} workers in {time.monotonic() - began:.1f} s.{note}")
+        crew = f"{len(self._names)} worker{'s' * (len(self._names) != 1)}" if self._names else "no worker"
+        say(f"Started a host and {crew} in {time.monotonic() - began:.1f} s.{note}")
 
     async def stop(self) -> None:
         """End all processes in order. Doing it twice does nothing. Journal, logs and timeline can still be read."""
@@ -361,6 +362,9 @@ class Lab:
     ) -> str:
         """Register agents of a type on a worker (or on ``"notebook"``); returns what happened, in words.
 
+        For example ``await lab.register("worker-1", "player", Player, "for")``: every agent of the type ``player`` is
+        made by ``Player("for")`` when its first message comes, in the process `worker-1`.
+
         `agent` is an agent class, a function that returns an agent (sync or async), or an async function
         ``(closure_ctx, message, ctx)`` that is itself the handler; a class or function is called with the arguments
         for every agent of the type. Under a type that the worker already has it replaces the agents in the running
@@ -408,8 +412,8 @@ class Lab:
         """Send a direct message from the notebook and return the reply.
 
         `recipient` is an AgentId, or text: ``"player/anna"``, or ``"player"`` for the key ``default``. With `retry` it
-        is sent again when it was lost. Raises one of the errors under UndeliverableException; see the course's third
-        notebook for all of them.
+        is sent again when it was lost. At most `deadline_s` seconds pass until there is a reply or an error (default:
+        the lab's; None: no limit). Raises one of the errors under UndeliverableException: the README has a table.
         """
         target = agent_id(recipient)
         loop = self._running()

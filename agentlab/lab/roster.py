@@ -40,7 +40,8 @@ class Roster:
         self._entries[agent_type] = worker, spec
         if not done["replaced"]:
             return f"{agent_type}: {spec} on {worker}"
-        carried = f", {done['agents']} running agents replaced" if done["agents"] else ""
+        replaced = done["agents"]
+        carried = f", {replaced} running agent{'s' * (replaced != 1)} replaced" if replaced else ""
         return f"{agent_type}: now {spec} on {worker}{carried}"
 
     async def unregister(self, notebook: WorkerRuntime, worker: str, agent_type: str) -> None:

@@ -434,7 +434,7 @@ async def test_the_notebook_can_have_agents_too(lab: Lab, notebook: Notebook) ->
     said = await ask(lab, Say("hi"), "here")
     assert (said.text, said.pid) == ("notebook hi", os.getpid())
     assert await lab.register("notebook", "here", Echo, "again") == (
-        "here: now Echo('again') on notebook, 1 running agents replaced"
+        "here: now Echo('again') on notebook, 1 running agent replaced"
     )
     assert (await ask(lab, Say("hi"), "here")).heard == 2
     await lab.unregister("notebook", "here")
