@@ -350,6 +350,7 @@ class Lab:
         """The delivery timeline: every message from sender to receiver. A cell shows what is returned.
 
         A lane is a process, or with ``lanes="agent"`` an agent. Long waits are drawn short, unless ``fold=False``.
+        Of more than 1,000 messages it is an overview, and says so.
         """
         from ..timeline import plot
 

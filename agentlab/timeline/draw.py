@@ -8,6 +8,7 @@ next: `agentlab.timeline.listing`, which shows the same in plain text.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +19,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from agentlab.core.journal import FAILED, JournalEvent
+from agentlab.core.journal import FAILED, Journal, JournalEvent
+from agentlab.core.run import Run
 
 from .arrows import draw_arrows, ends, label_arrows
+from .density import Density
 from .glyphs import as_it_is
 from .ground import draw_breaks, draw_lanes, draw_spans, prepare, room_over
+from .overview import overview
 from .picture import Picture
 from .placing import layout
 from .shapes import EMPTY, Bar, LaneKind, Layout
+from .strip import draw_density
 from .style import BARS, ESTIMATED, FAINT, FATES, GREY, INK, MARKS, QUIET_MARKS, SymbolLook
 
 FORMATS: Final = (".svg", ".png", ".pdf")
@@ -46,18 +51,31 @@ def plot(
 
     With `ax` it is drawn there, and `ax`'s figure is returned. ``lanes="agent"`` gives each agent a lane instead
     of each process; the standalone runtime's agents have one anyway. Long waits are cut short, and say how long
-    they were; with ``fold=False`` the time axis is true everywhere.
+    they were; with ``fold=False`` the time axis is true everywhere. More than `ONE_BY_ONE` message copies are shown
+    as an overview: how many there were on each lane, and when. The picture says so.
     """
-    picture = layout(run_or_journal, lanes=lanes, fold=fold)
+    picture, dense = _laid_out(run_or_journal, lanes, fold)
     if ax is None:
-        figure: Figure = Picture.for_layout(picture, bool(title))
+        figure: Figure = Picture.for_layout(picture, bool(title), dense)
         ax = figure.axes[0]
     else:
         figure = ax.figure if isinstance(ax.figure, Figure) else ax.figure.figure
-    draw(picture, ax)
+    draw(picture, ax, dense)
     if title:
         ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10 + 72 * room_over(picture))
     return figure
+
+
+def _laid_out(source: Iterable[JournalEvent], lanes: LaneKind | None, fold: bool) -> tuple[Layout, Density | None]:
+    """What is drawn: every message, or of very many an overview."""
+    if lanes in ("process", "agent", None):
+        events = list(source)
+        wanted, note = (source.lanes, source.note) if isinstance(source, Run) else ((), "")
+        let_go = source.let_go if isinstance(source, Run | Journal) else 0
+        scene = overview(events, wanted, note, lanes=lanes, fold=fold)
+        if scene is not None:
+            return replace(scene.layout, let_go=let_go), scene.density
+    return layout(source, lanes=lanes, fold=fold), None
 
 
 def save(
@@ -82,14 +100,14 @@ def save(
     return path
 
 
-def draw(picture: Layout, ax: Axes) -> None:
-    """Draw a layout into axes."""
+def draw(picture: Layout, ax: Axes, dense: Density | None = None) -> None:
+    """Draw a layout into axes; with a density, that takes the place of what there is too much of."""
     if not picture.lanes:
         ax.set_axis_off()
         ax.text(0.5, 0.5, EMPTY, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=12)
         return
     prepare(picture, ax)
-    legend = draw_content(picture, ax)
+    legend = draw_content(picture, ax) if dense is None else draw_overview(dense, picture, ax)
     remarks = picture.remarks()
     below = ax.get_window_extent().height / ax.figure.dpi  # axes height in inches: the legend keeps its distance
     if legend:
@@ -130,13 +148,15 @@ def draw_content(picture: Layout, ax: Axes) -> list[Artist]:
     return legend
 
 
-def draw_selected(picture: Layout, ax: Axes) -> list[Artist]:
-    """Draw the few messages that stand out of a density, and return the handles of the legend."""
-    if not picture.arrows:
-        return []
+def draw_overview(dense: Density, picture: Layout, ax: Axes) -> list[Artist]:
+    """Draw a density, and over it what happened to the processes and the few messages that stand out; return the
+    handles of the legend."""
+    spans = draw_spans(picture, ax)
+    draw_lanes(picture, ax)
+    draw_breaks(picture, ax)
     for arrow in picture.arrows:  # an arrow is hard to find where a whole run is shown
         ax.axvline(picture.axis.place(arrow.start), color=INK, linewidth=0.6, linestyle="dotted", zorder=2.6)
-    return [*draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
+    return [*spans, *draw_density(dense, picture, ax), *draw_arrows(picture, ax), *_draw_symbols(picture, ax)]
 
 
 def bar_box(bar: Bar, picture: Layout) -> tuple[float, float, float, float]:

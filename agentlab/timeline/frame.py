@@ -21,16 +21,16 @@ from agentlab.core.journal import EVENT, PROCESS, REQUEST
 
 from .arrows import ends
 from .chronicle import Chronicle, Copy
-from .draw import bar_box, draw_content, draw_selected
+from .draw import bar_box, draw_content, draw_overview
 from .glyphs import drawable
-from .ground import draw_breaks, draw_lanes, draw_spans, measure
+from .ground import measure
 from .lens import Scene
 from .life import tip
 from .pixels import Image, drawn, png
 from .ruler import duration
 from .shapes import EMPTY
 from .sheet import DPI, Sheets
-from .strip import draw_density, draw_latencies
+from .strip import draw_latencies
 from .style import GREY, INK
 
 WIDTH: Final = 1000
@@ -79,13 +79,8 @@ def render(
     sheet = (sheets or Sheets()).take(scene, width, ratio)
     figure, ax, strip = sheet.figure, sheet.ax, sheet.strip
     measure(picture, ax)
-    if scene.density is None:
-        legend = draw_content(picture, ax)
-    else:
-        spans = draw_spans(picture, ax)
-        draw_lanes(picture, ax)
-        draw_breaks(picture, ax)
-        legend = [*spans, *draw_density(scene.density, picture, ax), *draw_selected(picture, ax)]
+    dense = scene.density
+    legend = draw_content(picture, ax) if dense is None else draw_overview(dense, picture, ax)
     draw_latencies(scene, strip, ax)
     _caption(figure, picture.remarks(), width)
     images = [drawn(figure), *_legend(legend, width, ratio)]

@@ -30,6 +30,7 @@ from .shapes import NOTHING, LaneKind, Layout
 
 SINGLE: Final = 600
 """Up to so many messages are drawn one by one: about 1,000 arrows, a pixel of the page for each."""
+ZOOM_IN: Final = f"zoom in to {SINGLE} or fewer"
 LIT_IN_DENSITY: Final = 100
 """Of a message that led to more than so many others, a density shows the message alone."""
 ALL_LANES: Final = 12
@@ -100,8 +101,10 @@ class _Moment:
 class Lens:
     """A lens finds what views show of one chronicle, and remembers which messages pass the filter."""
 
-    def __init__(self, chronicle: Chronicle, wanted: Sequence[str] = ()) -> None:
+    def __init__(self, chronicle: Chronicle, wanted: Sequence[str] = (), *, advice: str = ZOOM_IN) -> None:
         self.chronicle = chronicle
+        self.advice = advice
+        """What a reader can do when there are too many messages to be drawn one by one."""
         self.let_go = 0
         self.note = ""
         self._wanted = wanted
@@ -261,7 +264,7 @@ class Lens:
         if moment.hidden:
             remarks.append(f"{moment.hidden:,} hidden by the filter ({view.filter})")
         if is_dense:
-            remarks.append(f"{shown:,} are too many for single arrows: zoom in to {SINGLE} or fewer")
+            remarks.append(f"{shown:,} messages are too many for single arrows: {self.advice}")
         end = self.chronicle.last_ns - self.chronicle.first_ns
         if view.until is not None and view.until < end:
             remarks.append(f"stopped at {duration(max(0, view.until))} of {duration(end)}")

@@ -18,7 +18,6 @@ import io, sys, time
 sys.path.insert(0, "tests/views")
 import journals
 from agentlab import timeline
-from agentlab.timeline.chronicle import Chronicle
 events = journals.many({messages})
 timeline.plot(journals.many(50)).savefig(io.BytesIO(), format="png")  # what matplotlib does once
 began = time.perf_counter()

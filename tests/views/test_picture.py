@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import journals
@@ -12,6 +14,10 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from agentlab import timeline
+from agentlab.core import journal as j
+from agentlab.core.run import Run
+from agentlab.timeline import overview
+from agentlab.timeline.chronicle import Chronicle
 from agentlab.timeline.picture import LISTED, Picture
 
 
@@ -71,3 +77,23 @@ def test_what_the_package_offers_is_listed_and_found():
     assert all(callable(getattr(timeline, name)) for name in dir(timeline))
     with pytest.raises(AttributeError, match="no attribute 'plt'"):
         timeline.plt  # noqa: B018
+
+
+def test_more_messages_than_there_is_room_for_are_an_overview_that_says_so(monkeypatch):
+    story = journals.many(350)
+    copies = len(Chronicle(story).copies)
+    monkeypatch.setattr(overview, "ONE_BY_ONE", copies)
+    assert timeline.plot(story).density_shown is None
+    monkeypatch.setattr(overview, "ONE_BY_ONE", copies - 1)
+    end = replace(story[0], what=j.KILLED, process="worker-1", time_ns=story[-1].time_ns)
+    figure = timeline.plot(Run([*story, end], let_go=3, note="cut off"), title="A title")
+    assert not figure.layout_shown.arrows
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert any(f"cut off; {copies} messages are too many for single arrows" in text for text in said)
+    assert any("3 earlier events" in text for text in said)
+    legend = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
+    assert {"killed", "not handled, dropped, late or lost"} <= legend
+    data, _ = shown(figure)
+    assert data["image/png"].startswith(b"\x89PNG")
+    assert re.search(r"worker-4 +\d+ messages began or ended here, \d+ of them", data["text/plain"])
+    assert "overview" in repr(figure)
