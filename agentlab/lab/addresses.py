@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import count
 
 from ..core.ids import AgentId, checked_type
 from ..core.journal import HOST
@@ -37,3 +38,9 @@ def checked_worker_name(name: str, taken: Collection[str]) -> str:
         return checked_type(name)
     except ValueError:
         raise LabError(f"{name!r} is no worker's name: use letters, digits, '_', '-' and '.'.") from None
+
+
+def free_name(stem: str, taken: Collection[str], *, bare: bool = True) -> str:
+    """The first name that nobody has: the stem itself if `bare`, else with a number behind it."""
+    first = stem if bare else f"{stem}-1"
+    return first if first not in taken else next(text for n in count(2) if (text := f"{stem}-{n}") not in taken)

@@ -12,7 +12,6 @@ import uuid
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
@@ -33,7 +32,7 @@ from ..host.gate import check_exposure
 from ..wire import watching
 from ..wire.security import Credentials, Tokens
 from ..worker.runtime import WorkerRuntime
-from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
+from .addresses import NOTEBOOK, agent_id, checked_worker_name, free_name, topic_id
 from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
 from .draining import drain
@@ -45,6 +44,7 @@ from .overview import directory_table, processes_table, sessions_table
 from .process import ChildProcess
 from .progress import progress_line
 from .readable import readable_error
+from .recording import Recording
 from .roster import Roster
 from .scripts import checked_script
 from .shipping import AgentSpec, checked_spec
@@ -131,8 +131,8 @@ class Lab:
         self._loop: LoopThread | None = None
         self._notebook: WorkerRuntime | None = None
         self._watcher: JournalWatcher | None = None
+        self._recording: Recording | None = None
         self._state = "not started"
-        self._started_at = ""
         self._roster = Roster(self._crew)
         self._waiting: dict[str, CancellationToken] = {}
 
@@ -178,7 +178,6 @@ class Lab:
 
     async def _start_all(self, say: Callable[[str], None], note: str) -> None:
         began = time.monotonic()
-        self._started_at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         say("Starting the host …")
         await self._crew.start_host(self._options.address)
         options = self._options
@@ -193,6 +192,7 @@ class Lab:
             keepalive_s=options.keepalive_s,
             connect_timeout_s=options.start_timeout_s,
         )
+        self._recording = Recording(self._watcher, self._notebook, self._crew)
         waiting = list(self._names)
         say(f"Starting {', '.join(waiting)} …")
 
@@ -223,9 +223,9 @@ class Lab:
     async def _stop_all(self) -> None:
         self._faults.forget_plans()
         self._crew.resume_all()
-        if self._watcher is not None:
+        if self._recording is not None:
             with contextlib.suppress(grpc.RpcError, HostLostError, TimeoutError):
-                await self._catch_up()
+                await self._recording.catch_up()
         try:
             if self._notebook is not None and self._notebook.started:
                 await self._notebook.close()
@@ -293,20 +293,14 @@ class Lab:
     @property
     def journal(self) -> Run:
         """What happened to every message up to now."""
-        watcher = self._watcher
-        if watcher is None:
+        recording = self._recording
+        if recording is None:
             return Run(())
         if self._loop is not None and self._state == "running":
             # If the host is gone or stands still, what was read so far is all there is.
             with contextlib.suppress(grpc.RpcError, HostLostError, TimeoutError, LabError):
-                self._loop.run_sync(self._catch_up(), timeout_s=30)
-
-        def read() -> Run:
-            note = f"{watcher.missed} events were not seen in time" if watcher.missed else ""
-            info = {"recorded": self._started_at, "workers": self.workers}
-            return Run(tuple(watcher.journal), (NOTEBOOK, *self.workers), watcher.journal.let_go, note, info)
-
-        return read() if self._loop is None else self._loop.call(read)
+                self._loop.run_sync(recording.catch_up(), timeout_s=30)
+        return recording.run() if self._loop is None else self._loop.call(recording.run)
 
     async def events(self, after: int = 0) -> AsyncIterator[j.JournalEvent]:
         """The journal's events as they happen, from number `after` on, until the lab is stopped."""
@@ -328,13 +322,6 @@ class Lab:
         Raises LabError, which names a message, when it takes longer than `limit_s` seconds.
         """
         await when_idle(lambda: self.journal, lambda: self._crew.silent, limit_s)
-
-    async def _catch_up(self) -> None:
-        assert self._watcher is not None
-        async with asyncio.timeout(5):
-            if self._notebook is not None and self._notebook.connected:
-                await self._notebook.flush()
-            await self._watcher.catch_up()
 
     def save(self, path: str | Path) -> Path:
         """Save the run as JSON lines; `Run.open` opens it again, without any process."""
@@ -473,20 +460,25 @@ class Lab:
         """End a process at once (SIGKILL), without a chance to say goodbye."""
         process = self._crew.process(name)
         loop = self._running()
+        assert self._recording is not None
         if name == HOST:
-            await loop.run(self._save_journal())
+            await loop.run(self._recording.save_from_host())
         await loop.run(process.kill())
-        await self._note(name, j.KILLED)
+        await loop.run(self._recording.note(name, j.KILLED))
 
     async def pause(self, name: str) -> None:
         """Let a process stand still (SIGSTOP): it is there, and answers nothing."""
-        self._running().call(self._crew.process(name).pause)
-        await self._note(name, j.PAUSED)
+        loop = self._running()
+        loop.call(self._crew.process(name).pause)
+        assert self._recording is not None
+        await loop.run(self._recording.note(name, j.PAUSED))
 
     async def resume(self, name: str) -> None:
         """Let a paused process go on (SIGCONT)."""
-        self._running().call(self._crew.process(name).resume)
-        await self._note(name, j.RESUMED)
+        loop = self._running()
+        loop.call(self._crew.process(name).resume)
+        assert self._recording is not None
+        await loop.run(self._recording.note(name, j.RESUMED))
 
     async def drain(self, name: str, *, to: str | None = None, timeout_s: float | None = 60.0) -> str:
         """End a worker in order: it takes no new work, its handlers end, its agents go to other workers with their
@@ -514,19 +506,14 @@ class Lab:
         if drain:
             await self.drain(name, to=to)
         if name == HOST:
-            await loop.run(self._save_journal())
+            assert self._recording is not None
+            await loop.run(self._recording.save_from_host())
         work = (
             self._crew.restart_host(self._host_knows)
             if name == HOST
             else self._crew.restart_worker(name, self._host_knows)
         )
         await loop.run(work)
-
-    async def _save_journal(self) -> None:
-        """The host's journal ends with it: read what is there. A host that does not answer has said all it will."""
-        if self._crew.process(HOST).state == "running":
-            with contextlib.suppress(grpc.RpcError, TimeoutError, LabError):
-                await self._catch_up()
 
     async def _host_knows(self) -> watching.Snapshot | None:
         assert self._notebook is not None
@@ -555,12 +542,11 @@ class Lab:
         """
         loop, taken = self._running(), self._crew.processes
         if script is None:
-            name = name or next(text for n in count(1) if (text := f"worker-{n}") not in taken)
+            name = name or free_name("worker", taken, bare=False)
             await loop.run(self._crew.start_worker(checked_worker_name(name, taken)))
             return name
         checked = checked_script(script, args, types, environment)
-        stem = re.sub(r"[^\w.-]", "-", checked.path.stem)
-        name = name or next(text for n in count(1) if (text := stem if n == 1 else f"{stem}-{n}") not in taken)
+        name = name or free_name(re.sub(r"[^\w.-]", "-", checked.path.stem), taken)
         checked_worker_name(name, taken)
         say = progress_line()
         began = time.monotonic()
@@ -578,21 +564,6 @@ class Lab:
     def faults(self) -> LabFaults:
         """The fault lab: delay, drop, duplicate, reorder, part and slow on purpose."""
         return self._faults
-
-    async def _note(self, name: str, what: str) -> None:
-        """Let the journal know what was done to a process. Where the host itself cannot write, the lab does."""
-        loop = self._running()
-        watcher, notebook = self._watcher, self._notebook
-        assert watcher is not None
-        assert notebook is not None
-        host_writes = name != HOST and notebook.connected and self._crew.process(HOST).state == "running"
-        try:
-            if host_writes:
-                await loop.run(notebook.note_process(name, what))
-        except (grpc.RpcError, HostLostError):
-            host_writes = False
-        if not host_writes:
-            loop.call(lambda: watcher.note(name, what))
 
     # Showing
 

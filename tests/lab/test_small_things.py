@@ -10,7 +10,7 @@ import pytest
 
 from agentlab import AgentId, RemoteHandlerError, TopicId
 from agentlab.lab import readable
-from agentlab.lab.addresses import agent_id, checked_worker_name, topic_id
+from agentlab.lab.addresses import agent_id, checked_worker_name, free_name, topic_id
 from agentlab.lab.errors import LabError
 from agentlab.lab.loop import LoopThread
 from agentlab.lab.tables import Log, Table
@@ -36,6 +36,12 @@ def test_a_workers_name_is_checked() -> None:
     for name in ("a", "host", "notebook"):
         with pytest.raises(LabError, match=f"The name '{name}' is taken"):
             checked_worker_name(name, ["a"])
+
+
+def test_a_worker_without_a_name_gets_the_first_free_one() -> None:
+    assert free_name("worker", {"worker-1", "worker-3"}, bare=False) == "worker-2"
+    assert free_name("script", set()) == "script"
+    assert free_name("script", {"script", "script-2"}) == "script-3"
 
 
 def test_a_table_is_a_sequence_of_rows_shown_as_text_and_html() -> None:
