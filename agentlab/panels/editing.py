@@ -97,6 +97,32 @@ def compiled(source: str, cls: type[BaseAgent]) -> type[BaseAgent]:
     return made
 
 
+def renewed(maker: Any, cls: type[Any], made: type[Any]) -> Any:
+    """What makes agents of the new class where `maker` made them of the old one; None when it makes others.
+
+    A function of the notebook finds the new class under its name, and only has to be shipped again. Raises FormError
+    for a function that cannot: one of a module, or one that was given the old class itself.
+    """
+    if isinstance(maker, type):
+        return made if _is_before(maker, cls, made) else None
+    try:
+        names = inspect.getclosurevars(maker)
+    except TypeError:
+        return None  # not written in Python
+    mentioned = [thing for thing in (*names.globals.values(), *names.nonlocals.values()) if isinstance(thing, type)]
+    if any(_is_before(thing, cls, made) for thing in mentioned if thing is not made):
+        raise FormError(
+            f"{maker.__name__}() holds on to the {cls.__name__} that it was given. "
+            f"Make the function anew in a cell, and register it again."
+        )
+    return maker if made in mentioned else None
+
+
+def _is_before(thing: type[Any], cls: type[Any], made: type[Any]) -> bool:
+    """Whether a class is the edited one, or what the notebook defined before under the new one's name."""
+    return thing is cls or (thing.__name__ == made.__name__ and thing.__module__ == "__main__")
+
+
 def _put_back(namespace: dict[str, Any], name: str, thing: object) -> None:
     if thing is None:
         namespace.pop(name, None)

@@ -12,7 +12,7 @@ from ..core.agents import BaseAgent
 from ..core.ids import checked_type
 from ..lab.addresses import NOTEBOOK
 from .classes import Choice, choices, imported, proposed_type
-from .editing import SourceError, compiled, source_of
+from .editing import SourceError, compiled, renewed, source_of
 from .fields import FormError, arguments, parameters_of
 from .form import Form, labelled
 from .markup import block, escaped, span, table
@@ -236,12 +236,13 @@ class RegisterPanel(Panel):
                 self._found = self.name.value.strip(), made
         done, failed = [], []
         for name, (worker, spec) in self.lab.registered.items():
-            if spec.agent is cls or (isinstance(spec.agent, type) and _is_earlier(spec.agent, made)):
-                try:
-                    await self.lab.register(worker, name, made, *spec.args, **spec.kwargs)
+            try:
+                maker = renewed(spec.agent, cls, made)
+                if maker is not None:
+                    await self.lab.register(worker, name, maker, *spec.args, **spec.kwargs)
                     done.append(f"{name} on {worker}")
-                except Exception as error:
-                    failed.append(f"{name} on {worker} is as before: {error}")
+            except Exception as error:
+                failed.append(f"{name} on {worker} is as before: {error}")
         if failed:
             raise FormError("; ".join(failed))
         if not done:
@@ -261,8 +262,3 @@ def _same(value: Choice | None, found: Sequence[Choice], *, first: bool) -> Choi
     if value in found:
         return value
     return next((choice for choice in found if choice.cls.__name__ == value.cls.__name__), found[0] if found else None)
-
-
-def _is_earlier(cls: type[Any], made: type[Any]) -> bool:
-    """Whether a class is what a cell of the notebook defined before under the same name."""
-    return cls.__name__ == made.__name__ and cls.__module__ == "__main__"

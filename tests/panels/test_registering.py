@@ -200,6 +200,24 @@ async def test_what_is_applied_in_the_editor_runs_in_the_worker_and_its_tracebac
         await ask(lab, main, "parrot")
 
 
+async def test_what_is_applied_replaces_agents_that_a_function_makes_or_says_why_not(
+    panel: RegisterPanel, main: Any, lab: Lab
+) -> None:
+    run_cell("def loud():\n    return Parrot(2)\ndef given(cls):\n    return lambda: cls(3)")
+    await lab.register("worker-1", "loud", main.loud)
+    await lab.register("worker-2", "fixed", main.given(main.Parrot))
+    panel.source.value = panel.source.value.replace("message.text *", '"new " + message.text *')
+    panel.apply_button.click()
+    await until(says(panel, "fixed on worker-2 is as before: "))
+    assert "holds on to the Parrot that it was given" in panel.note.value
+    assert await ask(lab, main, "loud") == "new haha"
+    await lab.unregister("worker-2", "fixed")
+    panel.source.value = panel.source.value.replace("new ", "newer ")
+    panel.apply_button.click()
+    await until(says(panel, "The new Parrot runs: loud on worker-1."))
+    assert await ask(lab, main, "loud") == "newer haha"
+
+
 async def test_a_syntax_error_is_shown_at_its_line_and_the_old_agent_keeps_running(
     panel: RegisterPanel, main: Any, lab: Lab
 ) -> None:
