@@ -1,0 +1,124 @@
+"""A worker's open stream at the host: what is read goes into the router, what the router queued is written.
+
+Read next: `agentlab.host.connection`, which has what waits to be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from ..wire.frames import encode_frame
+from ..wire.parcels import ClockSample, WireError
+from .connection import Connection
+from .router import Router
+
+logger = logging.getLogger("agentlab.host")
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class MessageStream:
+    """A message stream: the open stream of one worker. Reads into the router, writes what the router queued."""
+
+    connection: Connection
+
+    def __init__(self, router: Router, context: Context) -> None:
+        self._router = router
+        self._context = context
+        self._clock: ClockSample | None = None
+        self._taken = asyncio.Event()
+        self.wake = asyncio.Event()
+        self.said_goodbye = False
+        """Whether the worker said that it stops. The end of a killed worker's stream can look like an orderly one."""
+
+    def answer_clock(self, sample: ClockSample) -> None:
+        """Let the next frame carry the answer to a clock sample."""
+        self._clock = sample
+        self.wake.set()
+
+    async def run(self, receive: Callable[[bytes], None]) -> None:
+        """Until either side ends the stream, or it is lost."""
+        reason = "the connection was lost"
+        try:
+            done = await until_one_ends(read(self._context, receive, self._reject, self._until_it_reads), self._write())
+            reason = self.connection.closed or ("stopped" if self.said_goodbye else done)
+        finally:
+            self._router.disconnect(self.connection, reason)
+            logger.info("Worker %s left: %s", self.connection.name, self.connection.closed)
+
+    def _reject(self, error: WireError) -> None:
+        self._router.reject(self.connection, error)
+
+    async def _until_it_reads(self) -> None:
+        """Wait while a worker that sends and does not read has more answers waiting than it should, and while it is cut
+        off: what it sends then waits in the network."""
+        while self.connection.is_full() or self.connection.cut:
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def _write(self) -> str:
+        connection, write = self.connection, self._context.write
+        while not connection.closed:
+            await self.wake.wait()
+            self.wake.clear()
+            while not connection.closed and not connection.cut:
+                pieces, deliveries = connection.take()
+                self._taken.set()
+                clock, self._clock = self._clock, None
+                if not pieces and clock is None:
+                    break
+                self._router.left(connection, deliveries)
+                if clock is not None:
+                    clock = clock._replace(host_sent_ns=time.time_ns())
+                if connection.reports:
+                    await write(encode_frame(pieces, clock=clock))
+                else:
+                    await write(pieces[0])
+        return connection.closed
+
+
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
+async def read(
+    context: Context,
+    receive: Callable[[bytes], None],
+    reject: Callable[[WireError], None],
+    ready: Callable[[], Awaitable[None]] = _at_once,
+) -> str:
+    """Until the client ends its half of the stream. Each message is taken when `ready` says so."""
+    while True:
+        data: Any = await context.read()
+        await ready()
+        if data is grpc.aio.EOF:
+            return "its stream ended"
+        try:
+            receive(data)
+        except WireError as error:
+            reject(error)
+
+
+async def until_one_ends(*works: Awaitable[Any]) -> str:
+    """Run all until the first one ends, then cancel the others. Returns the first one's result, or why it failed."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    first = results[tasks.index(next(iter(done)))]
+    if isinstance(first, grpc.RpcError | grpc.aio.UsageError | asyncio.CancelledError):
+        return "the connection was lost"
+    if isinstance(first, BaseException):
+        logger.error("A stream failed", exc_info=first)
+        return f"the host failed: {first!r}"
+    return str(first)
