@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 
 from ..wire.frames import encode_frame
+from ..wire.pace import Pace
 from ..wire.parcels import ClockSample, WireError
 from .connection import Connection
 from .router import Router
@@ -34,6 +35,7 @@ class MessageStream:
         self._context = context
         self._clock: ClockSample | None = None
         self._taken = asyncio.Event()
+        self.pace = Pace()
         self.wake = asyncio.Event()
         self.said_goodbye = False
         """Whether the worker said that it stops. The end of a killed worker's stream can look like an orderly one."""
@@ -69,6 +71,10 @@ class MessageStream:
             await self.wake.wait()
             self.wake.clear()
             while not connection.closed and not connection.cut:
+                if connection.reports and len(connection):
+                    await self.pace.turn()
+                    if connection.closed or connection.cut:  # meanwhile
+                        continue
                 pieces, deliveries = connection.take()
                 self._taken.set()
                 clock, self._clock = self._clock, None

@@ -256,6 +256,7 @@ class Streams:
 
         def receive(data: bytes) -> None:
             received_ns = time.time_ns()
+            stream.pace.heard()
             frame: Frame = decode_frame(data)
             for error in frame.rejected:
                 self._router.reject(connection, error)

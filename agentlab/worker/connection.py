@@ -12,7 +12,7 @@ import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
@@ -25,6 +25,7 @@ from ..wire import calls, tls
 from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, keepalive_options, machine_name
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
+from ..wire.pace import Pace
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
 from ..wire.security import Credentials
 from .clock import HostClock
@@ -60,6 +61,7 @@ class _Stream:
     call: Any
     client_id: str
     link: bool
+    pace: Pace = field(default_factory=Pace)
 
 
 class HostConnection:
@@ -347,6 +349,7 @@ class HostConnection:
             except WireError as error:
                 logger.warning("The host sent something illegal: %s", error)
                 continue
+            stream.pace.heard()
             if frame.clock is not None:
                 self.clock.learn(frame.clock)
                 self._sampled.set()
@@ -361,6 +364,8 @@ class HostConnection:
             await outbox.wake.wait()
             outbox.wake.clear()
             while outbox.waiting or self._sample_due:
+                if stream.link and outbox.waiting:
+                    await stream.pace.turn()
                 data = self._next_frame() if stream.link else outbox.next_plain()
                 if data:
                     await stream.call.write(data)
