@@ -82,6 +82,7 @@ class LiveTimeline:
         self.canvas.on_msg(self._on_message)
         self.controls = TimelineControls(self.do, self.viewer)
         self.widget = w.VBox([*self.controls.rows, self.canvas], layout=w.Layout(width="100%", overflow="visible"))
+        self.widget.add_class("agentlab-viewer")
         keep_order(self.widget)
         for old in _MADE.take_place(self):
             old.close()

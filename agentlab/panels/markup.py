@@ -22,7 +22,7 @@ STYLE: Final = """<style>
 .agentlab-row { border-top: 1px solid var(--jp-border-color2, #ddd); }
 .agentlab-note { min-height: 1.4em; white-space: pre-wrap; overflow-wrap: anywhere; }
 .agentlab-panel pre.agentlab-text { margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere;
-  font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);
+  word-break: normal; font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);
   line-height: 1.35; color: var(--jp-content-font-color1, #222);
   background: var(--jp-layout-color2, #f4f4f4); border: 1px solid var(--jp-border-color2, #ddd); }
 .agentlab-panel pre.agentlab-unwrapped { white-space: pre; overflow-x: auto; max-width: 100%; box-sizing: border-box; }
