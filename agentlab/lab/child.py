@@ -19,6 +19,7 @@ from ..version import __version__
 from ..worker.runtime import WorkerRuntime
 from .peers import ExpectedPeers
 from .pipe import ParentPipe
+from .prints import AgentPrints
 from .registering import register
 from .shipping import unpack
 
@@ -102,6 +103,7 @@ def main() -> None:
     )
     # What comes from the notebook's `__main__` finds one here, with nothing of this module in it.
     sys.modules["__main__"] = ModuleType("__main__")
+    sys.stdout = AgentPrints(sys.stdout)
     run = {"host": run_host, "worker": run_worker}[sys.argv[1]]
     try:
         asyncio.run(run(pipe, configuration))

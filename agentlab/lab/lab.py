@@ -286,9 +286,10 @@ class Lab:
         except (grpc.RpcError, HostLostError, TimeoutError) as error:
             raise LabError("The host does not answer. Is it paused, or dead? See lab.processes.") from error
 
-    def logs(self, name: str, lines: int | None = None) -> Log:
-        """What a process printed: all of it, or the last `lines`. Raises LabError for an unknown name."""
-        return Log(self._crew.process(name).log(lines))
+    def logs(self, name: str, lines: int | None = None, *, agent: str = "") -> Log:
+        """What a process printed: all of it, or the last `lines`; with `agent`, only what that agent printed
+        (``"player/anna"``), or the agents of a type (``"player"``). Raises LabError for an unknown process."""
+        return Log(self._crew.process(name).log(lines, agent))
 
     @property
     def journal(self) -> Run:

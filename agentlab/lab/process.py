@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from .errors import LabError, ProcessStartError
 from .pipe import encode_command
+from .prints import printed_by, unmarked
 
 logger = logging.getLogger("agentlab.lab")
 
@@ -262,12 +263,15 @@ class ChildProcess:
 
     # Logs
 
-    def log(self, lines: int | None = None) -> str:
-        """What it printed: the last `lines` of it, or all."""
+    def log(self, lines: int | None = None, agent: str = "") -> str:
+        """What it printed, or one of its agents: the last `lines` of it, or all."""
         try:
             text = self.log_path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
+        if agent:
+            text = "".join(f"{line}\n" for line in printed_by(agent, text.splitlines()))
+        text = unmarked(text)
         return text if lines is None else "\n".join(text.splitlines()[-lines:])
 
     def __repr__(self) -> str:

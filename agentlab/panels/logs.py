@@ -9,6 +9,7 @@ from typing import Any, Final
 import ipywidgets as w
 
 from ..core.journal import HOST
+from ..lab.prints import agent_of, printed_by, unmarked
 from .markup import block, escaped, short
 from .panel import Panel, offer
 from .reading import LabFacts
@@ -17,6 +18,7 @@ TAIL_BYTES: Final = 64 * 1024
 """So much of the end of a log is read: more than a student scrolls through, and quick even when a log is huge."""
 MOST_LINES: Final = 300
 ALL: Final = "all"
+ANYBODY: Final = "any agent"
 
 
 class Tail:
@@ -44,37 +46,40 @@ class Tail:
         return self._lines
 
 
-def chosen(logs: Iterable[tuple[str, Sequence[str]]], wanted: str, containing: str) -> list[str]:
-    """The lines of one process, or of all (each then begins with its name), that contain a text, whatever its case."""
+def chosen(logs: Iterable[tuple[str, Sequence[str]]], wanted: str, containing: str, agent: str = ANYBODY) -> list[str]:
+    """The lines of one process, or of all (each then begins with its name), that contain a text, whatever its case;
+    of one agent, or whoever printed them."""
     found = []
     for name, lines in logs:
         if wanted in {ALL, name}:
             before = f"{name}: " if wanted == ALL else ""
-            found += [before + line for line in lines if containing.lower() in line.lower()]
+            texts = map(unmarked, lines if agent == ANYBODY else printed_by(agent, lines))
+            found += [before + text for text in texts if containing.lower() in text.lower()]
     return found
 
 
 class LogsPanel(Panel):
-    """The logs panel: what the processes printed, the newest at the end, filtered by text (an agent's id, say)."""
+    """The logs panel: what the processes printed, the newest at the end; of one process, one agent, with some text."""
 
     title = "Logs"
 
     def build(self) -> Sequence[Any]:
         self.process = w.Dropdown(options=[ALL], value=ALL, description="of", layout=w.Layout(width="220px"))
         self.process.style.description_width = "20px"
-        self.containing = w.Text(
-            placeholder="only lines with …, for instance an agent's id", layout=w.Layout(width="300px")
-        )
+        self.agent = w.Dropdown(options=[ANYBODY], value=ANYBODY, layout=w.Layout(width="200px"))
+        self.containing = w.Text(placeholder="only lines with …", layout=w.Layout(width="240px"))
         self.text = w.HTML()
         self._tails: dict[str, Tail] = {}
+        self._agents: list[str] = []
         self.process.observe(lambda _: self.look(), "value")
+        self.agent.observe(lambda _: self.look(), "value")
         self.containing.observe(lambda _: self.look(), "value")
-        return [w.HBox([self.process, self.containing], layout=w.Layout(flex_flow="row wrap")), self.text]
+        return [w.HBox([self.process, self.agent, self.containing], layout=w.Layout(flex_flow="row wrap")), self.text]
 
     def look(self) -> None:
         """Show again, after the user chose something else."""
         with self.observer.lock:
-            if self.process.value is not None:
+            if self.process.value is not None and self.agent.value is not None:
                 self.update(self.facts)
 
     def lines(self) -> list[str]:
@@ -85,7 +90,8 @@ class LogsPanel(Panel):
                 self._tails[name] = Tail(self.lab[name].log_path)
         self._tails = {name: self._tails[name] for name in names}
         logs = [(name, tail.lines()) for name, tail in self._tails.items()]
-        return chosen(logs, self.process.value, self.containing.value)
+        self._agents = sorted({agent for _, lines in logs for line in lines if (agent := agent_of(line))})
+        return chosen(logs, self.process.value, self.containing.value, self.agent.value)
 
     def show(self, facts: LabFacts) -> None:
         if not self.in_front:
@@ -93,6 +99,8 @@ class LogsPanel(Panel):
         lines = self.lines()
         options = (ALL, *self._tails)
         offer(self.process, options, self.process.value if self.process.value in options else ALL)
+        agents = (ANYBODY, *self._agents)
+        offer(self.agent, agents, self.agent.value if self.agent.value in agents else ANYBODY)
         self.text.value = _shown(lines, self.containing.value)
 
     def still(self) -> tuple[str, str]:

@@ -31,6 +31,9 @@ def test_lines_are_chosen_by_process_and_by_text_whatever_its_case() -> None:
     assert chosen(logs, "a", "") == ["Hello", "world"]
     assert chosen(logs, "all", "HELLO") == ["a: Hello", "b: hello again"]
     assert chosen(logs, "nobody", "") == []
+    marked = [("a", ["\x1fx/1\x1fhers", "\x1fy/1\x1fhis", "its"])]
+    assert chosen(marked, "a", "") == ["hers", "his", "its"]
+    assert chosen(marked, "all", "h", "x/1") == ["a: hers"]
 
 
 def test_of_a_huge_log_only_the_end_is_read_and_it_begins_with_a_whole_line(tmp_path: Path) -> None:
@@ -106,7 +109,8 @@ async def test_a_session_of_another_worker_can_be_cancelled_and_both_ends_hear_o
     waiting = asyncio.ensure_future(lab.send_message(AskToSleep("dozer", 60.0), "asker"))
 
     def asked_by_the_asker() -> str:
-        return next((one.id for one in panel._sessions.values() if one.sender == "asker/default"), "")
+        listed = (one for one in panel._sessions.values() if one.id in panel._boxes)
+        return next((one.id for one in listed if one.sender == "asker/default"), "")
 
     id = await until(asked_by_the_asker)
     panel.cancel_button(id).click()
