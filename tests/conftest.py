@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,6 +16,10 @@ import pytest
 from child_scripts.child import Child
 
 from agentlab import HostService, WorkerRuntime
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # In a shell's background SIGINT is ignored, here and in every child, and some are tested for what they do at it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOTHING_LEFT_S = 5.0
 """How long a child may take to be gone after its test: far longer than the 50 ms it takes."""
