@@ -45,7 +45,7 @@ from .process import ChildProcess
 from .progress import progress_line
 from .readable import readable_error
 from .recording import Recording
-from .roster import Roster
+from .roster import Place, Roster
 from .scripts import checked_script
 from .shipping import AgentSpec, checked_spec
 from .tables import Log, Table
@@ -385,6 +385,11 @@ class Lab:
         """What was registered from here: agent type → the worker, and what makes its agents."""
         return self._roster.entries
 
+    @property
+    def places(self) -> list[Place]:
+        """What was registered from here, once for every worker that has it: a shared type has several places."""
+        return self._roster.places
+
     # Messages
 
     async def send_message(
@@ -494,7 +499,7 @@ class Lab:
         done, moved_types = await loop.run(drain(self._crew, self._host_knows, name, to, timeout_s))
         if to is not None:
             for agent_type in moved_types:
-                self._roster.moved(agent_type, to)
+                self._roster.moved(agent_type, name, to)
         return done
 
     async def restart(self, name: str, *, drain: bool = False, to: str | None = None) -> None:
@@ -560,6 +565,7 @@ class Lab:
         if name == HOST:
             raise LabError("A lab cannot be without its host: use lab.kill('host') or lab.restart('host').")
         await self._running().run(self._crew.remove_worker(name))
+        self._roster.removed(name)
 
     @property
     def faults(self) -> LabFaults:

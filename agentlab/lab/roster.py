@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.serialization import try_get_known_serializers_for_type
@@ -14,17 +15,34 @@ from .registering import register
 from .shipping import AgentSpec, pack
 
 
+@dataclass(frozen=True)
+class Place:
+    """A place: one process that got an agent type from here. A shared type has several."""
+
+    worker: str
+    """The process: a worker's name, or ``notebook``."""
+    type: str
+    spec: AgentSpec
+    """What makes its agents there."""
+    shared: bool = False
+
+
 class Roster:
     """A roster registers agents on the workers of a crew and in the notebook, and remembers which are where."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._entries: dict[str, tuple[str, AgentSpec]] = {}
+        self._places: dict[tuple[str, str], Place] = {}
+
+    @property
+    def places(self) -> list[Place]:
+        """What is registered where; what was registered last comes last."""
+        return list(self._places.values())
 
     @property
     def entries(self) -> dict[str, tuple[str, AgentSpec]]:
         """Agent type → the process that got it last, and what makes its agents."""
-        return dict(self._entries)
+        return {place.type: (place.worker, place.spec) for place in self._places.values()}
 
     async def register(
         self, notebook: WorkerRuntime, worker: str, agent_type: str, spec: AgentSpec, *, shared: bool
@@ -37,7 +55,7 @@ class Roster:
             done = await self._register_here(notebook, agent_type, spec, shared)
         else:
             done = await self._register_there(notebook, worker, agent_type, spec, shared)
-        self._entries[agent_type] = worker, spec
+        self._put(Place(worker, agent_type, spec, shared))
         if not done["replaced"]:
             return f"{agent_type}: {spec} on {worker}"
         replaced = done["agents"]
@@ -53,13 +71,21 @@ class Roster:
                 await self._crew.unregister(worker, agent_type)
         except (ChildError, LookupError) as error:
             raise LabError(f"{worker} has no agent type {agent_type!r}. {error}") from None
-        if self._entries.get(agent_type, (worker,))[0] == worker:
-            self._entries.pop(agent_type, None)
+        self._places.pop((worker, agent_type), None)
 
-    def moved(self, agent_type: str, worker: str) -> None:
+    def moved(self, agent_type: str, worker: str, to: str) -> None:
         """Another worker has the type now."""
-        if agent_type in self._entries:
-            self._entries[agent_type] = worker, self._entries[agent_type][1]
+        place = self._places.pop((worker, agent_type), None)
+        if place is not None:
+            self._put(replace(place, worker=to))
+
+    def removed(self, worker: str) -> None:
+        """The worker is no more."""
+        self._places = {key: place for key, place in self._places.items() if place.worker != worker}
+
+    def _put(self, place: Place) -> None:
+        self._places.pop((place.worker, place.type), None)
+        self._places[place.worker, place.type] = place
 
     async def _register_here(
         self, notebook: WorkerRuntime, agent_type: str, spec: AgentSpec, shared: bool

@@ -104,12 +104,23 @@ class RegisterPanel(Panel):
         offer(self.worker, workers, self.worker.value if self._began and self.worker.value in workers else workers[0])
         self._settling, self._began = False, True
         self._show_class()
-        rows = [(name, worker, spec) for name, (worker, spec) in sorted(self.lab.registered.items())]
+        rows = self._rows()
         self.listed.value = table(COLUMNS, rows) if rows else span("Nothing is registered yet.", "quiet")
-        on = self.lab.registered.get(self.type.value.strip(), (None, None))[0]
-        self.register_button.description = "Replace" if on == self.worker.value else "Register"
-        self.unregister_button.disabled = on is None or not facts.running
+        there = self._workers_with(self.type.value.strip())
+        self.register_button.description = "Replace" if self.worker.value in there else "Register"
+        self.unregister_button.disabled = not there or not facts.running
         self.register_button.disabled = not facts.running
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """What is registered, as the texts of a table."""
+        return sorted(
+            (place.type, f"{place.worker}, shared" if place.shared else place.worker, str(place.spec))
+            for place in self.lab.places
+        )
+
+    def _workers_with(self, agent_type: str) -> list[str]:
+        """The workers that have the type; the one that got it last comes last."""
+        return [place.worker for place in self.lab.places if place.type == agent_type]
 
     def _look(self) -> None:
         with self.observer.lock:
@@ -189,17 +200,19 @@ class RegisterPanel(Panel):
 
         async def work() -> str:
             given = await in_a_thread(lambda: arguments(cls, typed, vars(sys.modules["__main__"])))
-            return await self.lab.register(worker, name, cls, **given)
+            shared = any(place.shared for place in self.lab.places if place.type == name)  # then it stays so
+            return await self.lab.register(worker, name, cls, shared=shared, **given)
 
         self.do(f"Register {name} on {worker}", work, key="agents")
 
     def unregister(self) -> None:
         """Give up the agent type."""
         name = self.type.value.strip()
-        worker = self.lab.registered.get(name, (None, None))[0]
-        if worker is None:
+        there = self._workers_with(name)
+        if not there:
             self.say(f"Nothing is registered under {name!r}.", "warn")
             return
+        worker = self.worker.value if self.worker.value in there else there[-1]
 
         async def work() -> str:
             await self.lab.unregister(worker, name)
@@ -235,14 +248,17 @@ class RegisterPanel(Panel):
             if self.cls.value is None:
                 self._found = self.name.value.strip(), made
         done, failed = [], []
-        for name, (worker, spec) in self.lab.registered.items():
+        for place in self.lab.places:
+            spec, where = place.spec, f"{place.type} on {place.worker}"
             try:
                 maker = renewed(spec.agent, cls, made)
                 if maker is not None:
-                    await self.lab.register(worker, name, maker, *spec.args, **spec.kwargs)
-                    done.append(f"{name} on {worker}")
+                    await self.lab.register(
+                        place.worker, place.type, maker, *spec.args, shared=place.shared, **spec.kwargs
+                    )
+                    done.append(where)
             except Exception as error:
-                failed.append(f"{name} on {worker} is as before: {error}")
+                failed.append(f"{where} is as before: {error}")
         if failed:
             raise FormError("; ".join(failed))
         if not done:
@@ -250,7 +266,7 @@ class RegisterPanel(Panel):
         return f"The new {made.__name__} runs: {', '.join(done)}."
 
     def still(self) -> tuple[str, str]:
-        rows = [(name, worker, str(spec)) for name, (worker, spec) in sorted(self.lab.registered.items())]
+        rows = self._rows()
         text = "\n".join("  ".join(line) for line in rows) or "Nothing is registered yet."
         return text, table(COLUMNS, rows) if rows else f"<p>{escaped(text)}</p>"
 

@@ -140,8 +140,8 @@ def test_a_mistake_is_said_with_its_line_and_changes_nothing(
 @pytest.fixture
 async def panel(main: Any, lab: Lab, opened: Keep) -> RegisterPanel:
     panel: RegisterPanel = opened(RegisterPanel(lab))
-    for name, (worker, _) in lab.registered.items():
-        await lab.unregister(worker, name)
+    for place in lab.places:
+        await lab.unregister(place.worker, place.type)
     return panel
 
 
@@ -198,6 +198,29 @@ async def test_what_is_applied_in_the_editor_runs_in_the_worker_and_its_tracebac
     await until(lambda: "edited" in source_of(main.Parrot) and not panel.is_busy("agents"))
     with pytest.raises(RemoteHandlerError, match="# edited"):
         await ask(lab, main, "parrot")
+
+
+async def test_a_shared_type_stays_shared_whatever_is_done_to_it_here(
+    panel: RegisterPanel, main: Any, lab: Lab
+) -> None:
+    for worker in lab.workers:
+        await lab.register(worker, "both", main.Parrot, shared=True)
+    panel.source.value = panel.source.value.replace("message.text *", '"new " + message.text *')
+    panel.apply_button.click()
+    await until(says(panel, "The new Parrot runs: both on worker-1, both on worker-2."))
+    for key in "abcdefgh":  # with some of them on each worker
+        assert await ask(lab, main, f"both/{key}") == "new ha"
+    panel.type.value, panel.worker.value = "both", "worker-1"
+    await until(lambda: panel.register_button.description == "Replace")
+    panel.form.entries["times"].widget.value = 2
+    panel.register_button.click()
+    await until(says(panel, "now Parrot(times=2) on worker-1"))
+    panel.unregister_button.click()
+    await until(says(panel, "both was given up on worker-1."))
+    assert [(place.worker, place.shared) for place in lab.places] == [("worker-2", True)]
+    panel.register_button.click()
+    await until(says(panel, "both: Parrot(times=2) on worker-1"))
+    await until(lambda: "worker-1, shared" in panel.listed.value and "worker-2, shared" in panel.listed.value)
 
 
 async def test_what_is_applied_replaces_agents_that_a_function_makes_or_says_why_not(
