@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count
 
 from ..core import journal as j
@@ -19,6 +20,7 @@ from ..core.exceptions import agent_not_found
 from ..core.ids import AgentId
 from ..core.journal import Journal
 from ..core.subscriptions import Subscription
+from ..core.topics import TopicId
 from ..wire.faults import Rule
 from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, Parcel, Report, Request, Response, WireError
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
@@ -29,8 +31,10 @@ from .leaving import Around, HeldEvent, Leaving
 from .sessions import LATE, Session, Sessions
 
 
-def _text(agent: AgentId | None) -> str:
-    return "" if agent is None else str(agent)
+@lru_cache(maxsize=4096)
+def _text(name: AgentId | TopicId | str | None) -> str:
+    """A name as the journal has it: one string for all messages, since the journal keeps very many of them."""
+    return "" if name is None else str(name)
 
 
 class Router:
@@ -197,8 +201,8 @@ class Router:
     def _request(self, source: Connection, request: Request) -> None:
         payload = request.payload
         message_id = request.message_id or f"{source.name}:{request.request_id}"
-        sender, target_text, size = _text(request.sender), str(request.target), len(payload.data)
-        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", payload.type, size)
+        sender, target_text, size = _text(request.sender), _text(request.target), len(payload.data)
+        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", _text(payload.type), size)
         attempt = request.metadata.get(ATTEMPT, "1") if request.metadata else "1"
         detail = f"attempt {attempt:.10}" if attempt != "1" else ""
         self._arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
@@ -249,7 +253,7 @@ class Router:
             return self.note(source.name, j.REFUSED, f"a reply to {response.request_id!r:.100}, which nobody asked for")
         copy = Copy(
             j.RESPONSE, request.message_id, request.message_id, request.recipient, request.sender, "",
-            failure.kind if failure is not None else payload.type or "None", len(payload.data),
+            _text(failure.kind if failure is not None else payload.type or "None"), len(payload.data),
         )  # fmt: skip
         self._arrived(source, copy, response.sent_ns, response.lamport, payload.data)
         if session is None:
@@ -284,8 +288,8 @@ class Router:
     def _event(self, source: Connection, event: Event) -> None:
         payload = event.payload
         message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
-        topic, sender = str(event.topic), _text(event.sender)
-        copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, payload.type, len(payload.data))
+        topic, sender = _text(event.topic), _text(event.sender)
+        copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, _text(payload.type), len(payload.data))
         self._arrived(source, copy, event.sent_ns, event.lamport, payload.data)
         if len(payload.data) > self.limits.max_message_bytes:
             return self._drop(copy, "too large", self._too_large(len(payload.data)))
@@ -296,7 +300,7 @@ class Router:
         deliveries: dict[str, list[Delivery]] = {}
         event.message_id = message_id
         for agent in recipients:
-            own = copy._replace(recipient=str(agent))
+            own = copy._replace(recipient=_text(agent))
             holder = self.directory.holder_of(agent)
             if holder is None:
                 self._drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
