@@ -79,3 +79,10 @@ class CancellationToken:
 
     def __repr__(self) -> str:
         return f"<CancellationToken {'cancelled' if self._cancelled else 'not cancelled'}>"
+
+
+def is_being_cancelled() -> bool:
+    """Whether it is the current task that is being cancelled. If not, a CancelledError comes from something that the
+    task waited for, and says nothing about the task itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .agents import Agent, BaseAgent
+from .cancellation import is_being_cancelled
 from .contexts import AgentInstantiationContext
 from .ids import AgentId, AgentMetadata, AgentType
 from .runtime import AgentRuntime
@@ -189,10 +190,14 @@ class Catalog:
             if not isinstance(agent, BaseAgent) or getattr(agent, "_id", None) != agent_id:
                 # Made elsewhere, or its __init__ did not call BaseAgent's.
                 await agent.bind_id_and_runtime(agent_id, self._runtime)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+                raise
             logger.error("Error constructing agent %s", agent_id, exc_info=True)
+            if isinstance(error, asyncio.CancelledError):  # else it would look as if the making had been given up
+                raise RuntimeError(
+                    f"Something that the factory of {agent_id.type!r} waited for was cancelled."
+                ) from error
             raise
         return agent
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .agents import Agent
+from .cancellation import is_being_cancelled
 from .catalog import Catalog
 from .contexts import MessageContext, MessageHandlerContext
 from .ids import AgentId
@@ -95,8 +96,7 @@ class Deliveries:
         try:
             agent = await self._catalog.agent(agent_id)
         except asyncio.CancelledError as error:
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
+            if is_being_cancelled():
                 raise  # by `cancel_all`, which sees to those who wait
             if agent_id.type in self._catalog:  # replaced while the agent was made: the new factory makes it
                 if agent_id in self._waiting and agent_id.type not in self._held:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from . import journal as j
 from .agents import Agent
-from .cancellation import CancellationToken
+from .cancellation import CancellationToken, is_being_cancelled
 from .catalog import close_agents
 from .contexts import MessageContext, MessageHandlerContext
 from .envelopes import Envelope, Event, Reply, Request, journal_fields, message_name
@@ -43,8 +43,7 @@ STOPPED = "the runtime was stopped"
 
 def _raise_own_cancellation(error: BaseException) -> None:
     """Raise `error` when it is the current task that is being cancelled: it must not be taken for a message's end."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+    if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
         raise error
 
 

@@ -104,6 +104,28 @@ async def test_all_who_wait_are_told_when_the_factory_raises_and_the_next_one_tr
     assert trial.started == [(A1, 2)]
 
 
+async def test_a_factory_that_waits_for_something_cancelled_has_failed_and_is_not_called_again_and_again() -> None:
+    trial, calls = Trial(), 0
+
+    async def waits_in_vain() -> Recorder:
+        nonlocal calls
+        calls += 1
+        assert calls < 10, "it is called again and again"
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+        return Recorder()
+
+    trial.catalog.add_factory("a", waits_in_vain, Recorder)
+    trial.deliver(A1, 0)
+    trial.deliver(A1, 1)
+    await trial.settle()
+    assert calls == 1
+    assert [str(problem) for problem in trial.problems] == [
+        "Something that the factory of 'a' waited for was cancelled."
+    ] * 2
+
+
 async def test_who_waits_is_told_when_the_type_is_unregistered_meanwhile() -> None:
     trial, factory = Trial(), SlowFactory()
     trial.catalog.add_factory("a", factory, None)
