@@ -69,6 +69,9 @@ def _certificates(tls: bool | str | Path) -> Certificates | None:
 EVENTS_PERIOD_S: Final = 0.05
 """How often `Lab.events` looks for new ones: as often as the host tells of them."""
 
+LAST_WORDS_S: Final = 1.0
+"""How long the host has to say what it wrote while everybody stopped."""
+
 
 class Lab:
     """A lab: a notebook's handle on one host and its workers, each a process of its own.
@@ -232,6 +235,9 @@ class Lab:
             await self._crew.stop_workers()
         finally:
             if self._watcher is not None:
+                with contextlib.suppress(grpc.RpcError, TimeoutError):  # what the workers said while they stopped
+                    async with asyncio.timeout(LAST_WORDS_S):
+                        await self._watcher.catch_up()
                 await self._watcher.stop()
             await self._crew.stop_host()
 
@@ -305,14 +311,14 @@ class Lab:
 
     async def events(self, after: int = 0) -> AsyncIterator[j.JournalEvent]:
         """The journal's events as they happen, from number `after` on, until the lab is stopped."""
-        watcher = self._watcher
+        watcher, loop = self._watcher, self._loop
         while watcher is not None:
-            loop = self._loop
+            over = loop is None or not loop.alive  # asked first: what is read after that is all
             read = partial(watcher.journal.after, after)
             for event in read() if loop is None else loop.call(read):
                 after = event.seq
                 yield event
-            if loop is None:
+            if over:
                 return
             await asyncio.sleep(EVENTS_PERIOD_S)
 

@@ -18,6 +18,7 @@ import pytest
 from until import until
 
 from agentlab import Lab
+from agentlab.core import journal as j
 from agentlab.core.run import Run
 from agentlab.host.connection import Limits
 from agentlab.lab.errors import LabError, ProcessStartError
@@ -124,6 +125,27 @@ async def test_a_stopped_lab_says_so_and_shows_what_happened(start_lab: StartLab
     assert list(opened.lanes) == ["notebook", "anna", "ben"]
     assert opened.info["workers"] == ["anna", "ben"]
     assert not opened.note
+
+
+async def test_what_ends_while_the_lab_stops_is_in_the_journal_and_who_follows_it_hears_of_it(
+    start_lab: StartLab,
+) -> None:
+    lab = await start_lab(workers=1)
+    await lab.register("worker-1", "echo", Echo)
+    seen: list[j.JournalEvent] = []
+
+    async def follow() -> None:
+        async for event in lab.events():
+            seen.append(event)
+
+    following = asyncio.ensure_future(follow())
+    await lab.publish_message(Sleep(0.5))
+    await until(lambda: j.STARTED in [event.what for event in seen])
+    await lab.stop()
+    await asyncio.wait_for(following, 20)
+    assert [event.what for event in seen if event.recipient == "echo/default"][-1] == j.HANDLED
+    assert {event.process for event in seen if event.what == j.GONE} == {"notebook", "worker-1"}
+    assert seen == list(lab.journal)
 
 
 async def test_the_timeline_of_a_stopped_lab_and_of_its_saved_run_can_be_drawn(
