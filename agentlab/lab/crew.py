@@ -6,6 +6,7 @@ Used on the lab's event loop only. Read next: `agentlab.lab.lab`.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -18,7 +19,7 @@ from ..wire.channel import reachable_address
 from ..wire.security import Tokens
 from ..wire.watching import Snapshot
 from .access import joining_environment
-from .addresses import NOTEBOOK
+from .addresses import NOTEBOOK, checked_worker_name, free_name
 from .errors import LabError, RegistrationError
 from .foreign import NO_TOKEN, Arrival, ForeignWorker, connections_of, refused_calls
 from .process import ChildError, ChildProcess
@@ -110,6 +111,27 @@ class Crew:
         }
         await self._new("host", HOST).start(self._configuration(address) | more, options.start_timeout_s)
 
+    async def add_worker(self, name: str | None) -> str:
+        """Start another worker, by default under the next name that nobody has; return the name.
+
+        Raises ProcessStartError, and LabError for a name that is taken or illegal.
+        """
+        name = self._name_for(name, "worker", bare=False)
+        await self.start_worker(name)
+        return name
+
+    async def add_script(
+        self, name: str | None, script: Script, ask: Ask, say: Callable[[str], None], timeout_s: float | None
+    ) -> str:
+        """Start a foreign worker, by default under a name like its script's; see `start_script`. Return the name."""
+        name = self._name_for(name, re.sub(r"[^\w.-]", "-", script.path.stem))
+        await self.start_script(name, script, ask, say, timeout_s)
+        return name
+
+    def _name_for(self, wanted: str | None, stem: str, *, bare: bool = True) -> str:
+        """Raises LabError. Nobody else may take the name before its process is entered: so nothing waits until then."""
+        return checked_worker_name(wanted or free_name(stem, self.processes, bare=bare), self.processes)
+
     async def start_worker(self, name: str) -> None:
         """Start a worker; one that does not come up is forgotten. Raises ProcessStartError."""
         options = self._options
@@ -126,7 +148,7 @@ class Crew:
             await worker.start(self._configuration(self.address) | more, options.start_timeout_s)
         except BaseException:
             if earlier is None:
-                del self.processes[name]
+                self.processes.pop(name, None)
             raise
         for messages in self._messages.values():
             worker.tell("know", messages=messages)
@@ -150,12 +172,12 @@ class Crew:
         Raises ProcessStartError, and LabError when a program that it needs is not there.
         """
         timeout_s = self._options.start_timeout_s if timeout_s is None else timeout_s
-        launch = await prepare(script, name, self._joining(), say)
-        say(f"Starting {name} …")
         earlier = self.processes.get(name)
         worker = ForeignWorker(name, self._folder / f"{name}.log", script)
         self.processes[name] = worker
         try:
+            launch = await prepare(script, name, self._joining(), say)
+            say(f"Starting {name} …")
             await worker.launch(launch)
             await self.process(HOST).ask("expect", guard=worker.guard_pid, name=name)
             arrival = Arrival(script.types, refused_calls(await ask()))
@@ -164,7 +186,7 @@ class Crew:
         except BaseException:
             await worker.kill()
             if earlier is None:
-                del self.processes[name]
+                self.processes.pop(name, None)
             raise
         worker.joined()
 

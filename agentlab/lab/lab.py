@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import shutil
 import tempfile
 import time
@@ -32,7 +31,7 @@ from ..host.gate import check_exposure
 from ..wire import watching
 from ..wire.security import Credentials, Tokens
 from ..worker.runtime import WorkerRuntime
-from .addresses import NOTEBOOK, agent_id, checked_worker_name, free_name, topic_id
+from .addresses import NOTEBOOK, agent_id, checked_worker_name, topic_id
 from .cells import MadeByCells
 from .crew import Crew, CrewOptions, all_of
 from .draining import drain
@@ -552,17 +551,13 @@ class Lab:
         Raises LabError for a name that is taken or illegal, and for a script that is not there or needs something that
         is not; ProcessStartError, with the end of its log, when it does not get ready within `timeout_s` seconds.
         """
-        loop, taken = self._running(), self._crew.processes
+        loop = self._running()
         if script is None:
-            name = name or free_name("worker", taken, bare=False)
-            await loop.run(self._crew.start_worker(checked_worker_name(name, taken)))
-            return name
+            return await loop.run(self._crew.add_worker(name))
         checked = checked_script(script, args, types, environment)
-        name = name or free_name(re.sub(r"[^\w.-]", "-", checked.path.stem), taken)
-        checked_worker_name(name, taken)
         say = progress_line()
         began = time.monotonic()
-        await loop.run(self._crew.start_script(name, checked, self._host_knows, say, timeout_s))
+        name = await loop.run(self._crew.add_script(name, checked, self._host_knows, say, timeout_s))
         say(f"Started {name} in {time.monotonic() - began:.1f} s.")
         return name
 

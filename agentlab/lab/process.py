@@ -234,10 +234,7 @@ class ChildProcess:
 
     async def stop(self, timeout_s: float = STOP_S) -> None:
         """Ask it to end in order; kill it when it does not. Doing it twice does nothing."""
-        if self._process is None:
-            self.state = "stopped"
-            return
-        if self.alive:
+        if self._process is not None and self.alive:
             if self.state == "paused":
                 self.resume()
             self.state = "stopped"
@@ -255,6 +252,7 @@ class ChildProcess:
 
     async def _gone(self) -> None:
         if self._process is None:
+            self.state = "stopped"  # before it was started
             return
         await self._ended.wait()
         assert self._process.stdin is not None
