@@ -90,13 +90,16 @@ class Field:
         """Of a variant: which alternative a value is."""
         if value is MISSING:
             return 0
-        for number, field in enumerate(self.alternatives):
-            try:
-                TypeAdapter(field.annotation).validate_python(value, strict=True)
-            except (ValidationError, PydanticUserError):
-                continue
-            return number
-        return 0
+        return next((n for n, field in enumerate(self.alternatives) if _fits(field.annotation, value)), 0)
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    """Whether a value is of a type, as it is."""
+    try:
+        TypeAdapter(annotation).validate_python(value, strict=True)
+    except (ValidationError, PydanticUserError):
+        return False
+    return True
 
 
 def _name(annotation: Any) -> str:
@@ -127,12 +130,14 @@ def kind_of(annotation: Any) -> Kind:
 
 
 def field_of(name: str, annotation: Any, default: Any = MISSING) -> Field:
-    """The field for something of a type."""
+    """The field for something of a type. Whose default is None may be None, whatever its type says."""
     while True:
         if get_origin(annotation) is Annotated:
             annotation = get_args(annotation)[0]
         elif isinstance(annotation, NewType):
             annotation = annotation.__supertype__
+        elif default is None and kind_of(annotation) not in ("variant", "json"):
+            annotation = annotation | None
         else:
             return Field(name, annotation, kind_of(annotation), default)
 
@@ -164,10 +169,17 @@ def make(cls: type[Any], typed: Mapping[str, Any]) -> Any:
     """The message that was typed. Raises FormError, which names each wrong field."""
     if hasattr(cls, "DESCRIPTOR"):
         return _protobuf(cls, str(typed.get("", "")))
-    values = {
-        field.name: _read(field, typed[field.name], field.name) for field in fields_of(cls) if field.name in typed
-    }
-    return _validated(cls, values, "")
+    return _made(cls, typed, "")
+
+
+def _made(cls: type[Any], typed: Mapping[str, Any], path: str) -> Any:
+    values = {}
+    for field in fields_of(cls):
+        if field.name in typed:
+            value = _read(field, typed[field.name], f"{path}.{field.name}" if path else field.name)
+            if value is not None or field.default is not None:  # None may be the default of a type that forbids it
+                values[field.name] = value
+    return _validated(cls, values, path)
 
 
 def _validated(annotation: Any, value: Any, path: str) -> Any:
@@ -201,9 +213,7 @@ def _read(field: Field, typed: Any, path: str) -> Any:
         case "list":
             return [_read(field.item, item, f"{path}.{number}") for number, item in enumerate(typed)]
         case "record":
-            inner = [(one, f"{path}.{one.name}") for one in field.fields]
-            values = {one.name: _read(one, typed[one.name], place) for one, place in inner if one.name in typed}
-            return _validated(field.annotation, values, path)
+            return _made(field.annotation, typed, path)
         case "variant":
             number, value = typed
             chosen = field.alternatives[number]
@@ -214,7 +224,8 @@ def _read(field: Field, typed: Any, path: str) -> Any:
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Field]:
-    """The constructor arguments of an agent class (or a function): those of an unusual type are typed as Python.
+    """The constructor arguments of an agent class (or a function): those of an unusual type, or with a default of
+    another type, are typed as Python.
 
     ``*args`` and ``**kwargs`` have no field.
     """
@@ -232,7 +243,8 @@ def parameters_of(function: Callable[..., Any]) -> list[Field]:
             continue
         default = MISSING if parameter.default is parameter.empty else parameter.default
         field = field_of(name, hints.get(name, Any), default)
-        found.append(field if _plain(field) else dataclasses.replace(field, kind="python"))
+        as_typed = _plain(field) and (default is MISSING or _fits(field.annotation, default))
+        found.append(field if as_typed else dataclasses.replace(field, kind="python"))
     return found
 
 

@@ -202,3 +202,34 @@ def test_a_gallery_message_can_be_made_from_its_form() -> None:
     form = Form(fields_of(Motion))
     assert make(Motion, form.typed() | {"question": "Why?"}) == Motion("Why?", 2)
     form.close()
+
+
+@dataclass
+class Careless:
+    text: str = None  # type: ignore[assignment]  # as many write it
+    number: int = None  # type: ignore[assignment]
+    words: list[str] = None  # type: ignore[assignment]
+
+
+@dataclass
+class Nested:
+    inner: Careless
+
+
+class Lenient:
+    def __init__(self, name: str = None, words: list[str] = None, rate: float = "auto") -> None:  # type: ignore[assignment]  # noqa: RUF013
+        pass
+
+
+def test_what_is_none_unless_something_is_typed_stays_none() -> None:
+    form = Form(fields_of(Careless))
+    assert make(Careless, form.typed()) == Careless()
+    assert make(Nested, {"inner": form.typed()}) == Nested(Careless())
+    assert make(Careless, {"number": (1, 3), "words": (1, ["a"])}) == Careless(number=3, words=["a"])
+
+
+def test_arguments_with_a_default_of_another_type_have_a_form() -> None:
+    form = Form(parameters_of(Lenient))
+    assert arguments(Lenient, form.typed(), {}) == {}
+    typed = form.typed() | {"name": (1, "Ada"), "rate": "0.5"}
+    assert arguments(Lenient, typed, {}) == {"name": "Ada", "rate": 0.5}
