@@ -42,6 +42,11 @@ FRAME_BYTES: Final = 256 * 1024
 """A frame is closed when it holds about this much: enough to make gRPC's cost per frame small, little enough that the
 first message in it does not wait long for the last."""
 
+FRAME_MESSAGES: Final = 32
+"""A frame is closed when it holds so many messages: with all that waits in one frame, only the process that has the
+frame works, and the others wait for it. Measured with 64 messages under way on two cores: half as much again a second
+as with frames of any number, and as much as with 16 or 48."""
+
 Piece = Row | Cancel
 """What a frame is put together from: a message as a row, or the cancellation of one."""
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..wire.codec import encode_plain
 from ..wire.columns import row_of
-from ..wire.frames import FRAME_BYTES, Piece, encode_frame, piece_bytes
+from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, encode_frame, piece_bytes
 from ..wire.parcels import Cancel, ClockSample, Parcel, Report, Request, Response
 
 FRAME_REPORTS: Final = 400
@@ -135,7 +135,7 @@ class Outbox:
         self._wrote_s = asyncio.get_running_loop().time()
         pieces: list[Piece] = []
         size = 0
-        while self._queue:
+        while self._queue and len(pieces) < FRAME_MESSAGES:
             size += piece_bytes(self._queue[0].piece)
             if pieces and size > FRAME_BYTES:
                 break
