@@ -135,6 +135,7 @@ class ClosureAgent(BaseAgent):
         for message_type in handled_types:
             if message_type is not AnyType:
                 serializers += try_get_known_serializers_for_type(message_type)
+        runtime.add_message_serializer(serializers)  # first: once the type is advertised, messages come
         agent_type = await runtime.register_factory(
             type,
             lambda: cls(description, closure, unknown_type_policy=unknown_type_policy, handled_types=handled_types),
@@ -153,5 +154,4 @@ class ClosureAgent(BaseAgent):
         except BaseException:
             await runtime.unregister(agent_type)
             raise
-        runtime.add_message_serializer(serializers)
         return agent_type

@@ -30,6 +30,7 @@ from agentlab import (
     RemoteHandlerError,
     RoutedAgent,
     SequentialRoutedAgent,
+    Subscription,
     TopicId,
     TypePrefixSubscription,
     TypeSubscription,
@@ -435,6 +436,23 @@ async def test_a_closure_is_an_agent_too(two: Two) -> None:
     await until(lambda: agent.messages)
     assert heard == [Text("hi")]
     assert agent.contexts[0].sender == AgentId("closure", "k")
+
+
+async def test_a_closure_reads_messages_that_come_while_it_is_being_registered(two: Two) -> None:
+    @dataclass
+    class Half:
+        number: int
+
+    async def double(closure_ctx: ClosureContext, message: Half, ctx: MessageContext) -> Number:
+        return Number(message.number * 2)
+
+    async def slowly() -> list[Subscription]:
+        replies.append(await two.here.send_message(Half(21), AgentId("double", "k")))
+        return []
+
+    replies: list[Any] = []
+    await ClosureAgent.register_closure(two.there, "double", double, subscriptions=slowly)
+    assert replies == [Number(42)]
 
 
 async def test_a_factory_knows_for_whom_it_makes_an_agent(two: Two) -> None:
