@@ -137,14 +137,13 @@ async def _first(
         if not done:
             return None, None
         running -= done
-        for attempt in done:
-            if not attempt.cancelled() and attempt.exception() is None:
+        # Each is asked what it ended with: else it complains that nobody did.
+        ends = [(attempt, asyncio.CancelledError() if attempt.cancelled() else attempt.exception()) for attempt in done]
+        for attempt, failure in ends:
+            if failure is None:
                 return attempt, None
-        for attempt in done:
-            if attempt.cancelled():
-                raise asyncio.CancelledError
-            error = attempt.exception()
-            if not isinstance(error, passing):
-                assert error is not None
-                raise error
+        for _, failure in ends:
+            if failure is not None and not isinstance(failure, passing):
+                raise failure
+            error = failure
     return None, error

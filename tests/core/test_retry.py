@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from until import until
 
 from agentlab import (
     AgentId,
@@ -120,6 +122,30 @@ async def test_the_late_reply_of_an_earlier_attempt_counts() -> None:
         slow.set()
         assert await calling == "late reply to attempt 1"
     assert asked.cancelled == [2]
+
+
+async def test_attempts_that_fail_in_the_moment_when_another_succeeds_leave_no_complaint() -> None:
+    go, complaints = asyncio.Event(), list[Any]()
+    running: list[int] = []
+
+    async def ask(attempt: int, left_s: float | None) -> int:
+        running.append(attempt)
+        await go.wait()
+        if attempt == 4:
+            return attempt
+        raise WorkerLostError("1")
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    try:
+        calling = asyncio.ensure_future(with_retry(Retry(attempts=8, attempt_s=0.001), ask, deadline_s=60))
+        await until(lambda: len(running) == 8)
+        go.set()
+        assert await asyncio.wait_for(calling, 20) == 4
+        gc.collect()
+    finally:
+        loop.set_exception_handler(None)
+    assert complaints == []
 
 
 async def test_cancelling_its_token_ends_a_call_that_pauses() -> None:
