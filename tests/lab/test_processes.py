@@ -181,6 +181,12 @@ async def test_workers_can_be_added_and_removed(start_lab: StartLab) -> None:
     assert process_events(lab, "special") == [j.JOINED, j.ADVERTISED, j.GONE]
 
 
+async def test_workers_that_are_added_at_the_same_time_have_names_of_their_own(start_lab: StartLab) -> None:
+    lab = await start_lab(workers=1)
+    assert sorted(await asyncio.gather(lab.add_worker(), lab.add_worker())) == ["worker-2", "worker-3"]
+    assert sorted(row["worker"] for row in lab.directory()) == ["notebook", "worker-1", "worker-2", "worker-3"]
+
+
 async def test_a_worker_that_was_added_later_reads_what_the_others_answer(
     start_lab: StartLab, notebook: Notebook
 ) -> None:
