@@ -59,6 +59,8 @@ class Directory:
 
     def __init__(self) -> None:
         self._holdings: dict[str, _Holding] = {}
+        self._types: dict[str, dict[str, None]] = {}
+        """What each client advertises, in the order in which it did."""
         self._placement = Placement()
         self._subscriptions = OwnedSubscriptions()
         self._connected: dict[str, str] = {}
@@ -77,7 +79,11 @@ class Directory:
 
     def types_of(self, client_id: str) -> list[str]:
         """What one worker advertises."""
-        return [agent_type for agent_type, holding in self._holdings.items() if client_id in holding.workers]
+        return list(self._types.get(client_id, ()))
+
+    def counts(self, client_id: str) -> tuple[int, int]:
+        """How many types and subscriptions one worker has."""
+        return len(self._types.get(client_id, ())), self._subscriptions.count(client_id)
 
     def subscriptions_of(self, client_id: str) -> list[Subscription]:
         """What one worker subscribed."""
@@ -174,6 +180,7 @@ class Directory:
             holding.taking(self._leaving)
             if not (holding.workers.keys() - self._leaving - {client_id}):
                 holding.shared = shared  # as its new holder says
+        self._types.setdefault(client_id, {})[agent_type] = None
         return True
 
     def withdraw(self, client_id: str, agent_type: str) -> None:
@@ -188,7 +195,9 @@ class Directory:
 
     def _let_go(self, client_id: str, agent_type: str) -> None:
         holding = self._holdings[agent_type]
-        del holding.workers[client_id]
+        del holding.workers[client_id], self._types[client_id][agent_type]
+        if not self._types[client_id]:
+            del self._types[client_id]
         if not holding.workers:
             del self._holdings[agent_type]
             return

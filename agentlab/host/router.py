@@ -151,7 +151,7 @@ class Router:
 
     def register(self, client_id: str, agent_type: str, *, shared: bool = False) -> None:
         """A worker advertises a type; `shared`: others may too. Raises ValueError, LimitError."""
-        if len(self.directory.types_of(client_id)) >= self.limits.types:
+        if self.directory.counts(client_id)[0] >= self.limits.types:
             raise LimitError(f"A worker may advertise {self.limits.types:,} agent types, and this one does.")
         if self.directory.register(client_id, agent_type, shared=shared):
             self.note(self.connections[client_id].name, j.ADVERTISED, type=agent_type)
@@ -166,7 +166,7 @@ class Router:
 
     def subscribe(self, client_id: str, subscription: Subscription) -> None:
         """Raises ValueError when an equal one exists, LimitError."""
-        if len(self.directory.subscriptions_of(client_id)) >= self.limits.subscriptions:
+        if self.directory.counts(client_id)[1] >= self.limits.subscriptions:
             raise LimitError(f"A worker may have {self.limits.subscriptions:,} subscriptions, and this one has.")
         self.directory.subscribe(client_id, subscription)
 

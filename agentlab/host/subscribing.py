@@ -30,6 +30,8 @@ class OwnedSubscriptions:
         self._table = SubscriptionTable()
         self._owned: dict[str, _Owned] = {}
         """All subscriptions by their ids."""
+        self._of: dict[str, dict[str, Subscription]] = {}
+        """Each client's, by their ids."""
         self._stand_ins: dict[str, list[str]] = {}
         """By the id of one in the table: the ids of those that stand in for it."""
         self._stands_for: dict[str, str] = {}
@@ -39,7 +41,11 @@ class OwnedSubscriptions:
 
     def of(self, client_id: str) -> list[Subscription]:
         """What one worker subscribed."""
-        return [owned.subscription for owned in self._owned.values() if owned.client_id == client_id]
+        return list(self._of.get(client_id, {}).values())
+
+    def count(self, client_id: str) -> int:
+        """How many one worker subscribed."""
+        return len(self._of.get(client_id, ()))
 
     def owner(self, id: str) -> str | None:
         """The client id of the worker whose subscription this is, or None for an unknown one."""
@@ -64,10 +70,14 @@ class OwnedSubscriptions:
             self._stand_ins.setdefault(same.id, []).append(subscription.id)
             self._stands_for[subscription.id] = same.id
         self._owned[subscription.id] = _Owned(subscription, client_id)
+        self._of.setdefault(client_id, {})[subscription.id] = subscription
 
     def remove(self, id: str) -> None:
         """Raises KeyError for an unknown id."""
-        del self._owned[id]
+        owner = self._owned.pop(id).client_id
+        del self._of[owner][id]
+        if not self._of[owner]:
+            del self._of[owner]
         stood_for = self._stands_for.pop(id, None)
         if stood_for is not None:
             self._stand_ins[stood_for].remove(id)
