@@ -79,6 +79,11 @@ def messages(size: sizes.Size, peers: Sequence[str], *, all_kinds: bool = True) 
     return found
 
 
+def _parts(whole: int, count: int) -> list[int]:
+    """A number in about equal parts."""
+    return [whole // count + (n < whole % count) for n in range(count)]
+
+
 def growth(size: sizes.Size) -> list[Row]:
     """The rows in which agentlab is compared with itself."""
     types, subscriptions, workers = size.grown
@@ -88,25 +93,35 @@ def growth(size: sizes.Size) -> list[Row]:
         def ours(called: str, **options: Any) -> System:
             return stack.enter_context(start(OURS, called, **options))
 
-        def worker(**options: int) -> dict[str, Any]:
-            return {"worker_options": [{"readers": 1, **options}]}
+        def crew(count: int, types: int = 10, subscriptions: int = 10) -> dict[str, Any]:
+            """As many workers, the client among them, which share what there is."""
+            given = count - 1
+            parts = zip(_parts(max(0, types - given), given), _parts(subscriptions, given), strict=True)
+            workers = [{"types": part, "subscriptions": some} for part, some in parts]
+            return {"worker_options": [{"readers": 1, **workers[0]}, *workers[1:]]}
 
         tell("Growth")
-        usual = ours("usual", **worker(types=9, subscriptions=10, others=1))
-        forgetful = ours("no journal", host_options={"journal": False}, **worker(types=9, subscriptions=10, others=1))
+        usual = ours("usual", **crew(3))
+        forgetful = ours("no journal", host_options={"journal": False}, **crew(3))
         on_off = rows.against("journal on ÷ journal off", usual, forgetful, size, 0.85, 0.95)
         found.append(on_off)
         for name, grown in (
-            (f"{types:,} agent types", {"types": types}),
-            (f"{subscriptions:,} subscriptions", {"subscriptions": subscriptions}),
-            (f"{workers} workers", {"others": workers - 2}),
+            (f"{types:,} agent types", crew(3, types=types)),
+            (f"{subscriptions:,} subscriptions", crew(4, subscriptions=subscriptions)),
+            (f"{workers} workers", crew(workers)),
         ):
-            system = ours(name, **worker(**grown))
-            found.append(rows.against(f"{name}: direct", system, usual, size, 0.8, 0.95))
-            found.append(rows.against(f"{name}: published", system, usual, size, 0.8, 0.95, rows.events_per_s))
-        tell("Memory")
-        found.append(rows.memory(ours("memory"), size))
+            tell(name)
+            with start(OURS, name, **grown) as system:
+                found.append(rows.against(f"{name}: direct", system, usual, size, 0.8, 0.95))
+                found.append(rows.against(f"{name}: published", system, usual, size, 0.8, 0.95, rows.events_per_s))
     return found
+
+
+def memory(size: sizes.Size) -> list[Row]:
+    """What very many messages leave behind in the host."""
+    tell("Memory")
+    with start(OURS) as system:
+        return [rows.memory(system, size)]
 
 
 def measured(size: sizes.Size, peers: Sequence[str]) -> list[Row]:
@@ -116,6 +131,7 @@ def measured(size: sizes.Size, peers: Sequence[str]) -> list[Row]:
     found += alone.starts(size, list(peers))
     found.append(alone.imports())
     found += growth(size)
+    found += memory(size)
     tell("Timeline")
     found.append(alone.timeline(size))
     return found

@@ -42,6 +42,13 @@ class Process:
     @classmethod
     def start(cls, script: str, role: str, own_environment: bool, **options: Any) -> Self:
         """Start a script and wait until it is ready. One with inline dependencies gets an environment of its own."""
+        started = cls.begin(script, role, own_environment, **options)
+        started.until_ready()
+        return started
+
+    @classmethod
+    def begin(cls, script: str, role: str, own_environment: bool, **options: Any) -> Self:
+        """Start a script, and do not wait."""
         command = [find_uv_bin(), "run", "--quiet", "--script"] if own_environment else [sys.executable]
         log = tempfile.TemporaryFile()  # noqa: SIM115  the child writes to it as long as it lives
         process = subprocess.Popen(
@@ -51,13 +58,15 @@ class Process:
             stderr=log,
             start_new_session=True,
         )
-        started = cls(process, f"{script} {role}", log)
+        return cls(process, f"{script} {role}", log)
+
+    def until_ready(self) -> None:
+        """Wait until it says that it is ready, or end it."""
         try:
-            started.ready = started._read(START_S)
+            self.ready = self._read(START_S)
         except BaseException:
-            started.end()
+            self.end()
             raise
-        return started
 
     def tell(self, do: str, **arguments: Any) -> None:
         """Give an order; `answer` waits for what comes of it."""
@@ -94,11 +103,15 @@ class Process:
         me = psutil.Process(self._process.pid)
         return [me, *me.children(recursive=True)]
 
-    def end(self) -> None:
-        """End its stdin, and with it the process."""
+    def close(self) -> None:
+        """End its stdin, at which it ends itself."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+
+    def end(self) -> None:
+        """End its stdin, and wait for its end."""
+        self.close()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
@@ -160,18 +173,22 @@ class System:
         options = worker_options or [{} for _ in range(workers)]
         with contextlib.ExitStack() as stack:
 
-            def start(role: str, **options: Any) -> Process:
-                process = Process.start(script, role, own_environment, **options)
+            def begin(role: str, **options: Any) -> Process:
+                process = Process.begin(script, role, own_environment, **options)
                 stack.callback(process.end)
                 return process
 
             if alone:
-                self.client = start("client")
+                self.client = begin("client")
             else:
-                self.host = start("host", **(host_options or {}))
+                self.host = begin("host", **(host_options or {}))
+                self.host.until_ready()
                 address = self.host.ready["address"]
-                self.workers = [start("worker", address=address, name=f"w{n}", **o) for n, o in enumerate(options)]
-                self.client = start("client", address=address)
+                self.workers = [begin("worker", address=address, name=f"w{n}", **o) for n, o in enumerate(options)]
+                for worker in self.workers:
+                    worker.until_ready()
+                self.client = begin("client", address=address)
+            self.client.until_ready()
             self._stack = stack.pop_all()
 
     def cpu_s(self) -> dict[str, float]:
@@ -186,4 +203,6 @@ class System:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for worker in self.workers:  # all at once: there may be very many
+            worker.close()
         self._stack.close()

@@ -74,9 +74,7 @@ async def host(journal: bool = True, capacity: int = 200_000) -> None:
     await service.stop(0)
 
 
-async def worker(
-    address: str, name: str, readers: int = 0, types: int = 0, subscriptions: int = 0, others: int = 0
-) -> None:
+async def worker(address: str, name: str, readers: int = 0, types: int = 0, subscriptions: int = 0) -> None:
     received = Received()
     runtime = WorkerRuntime(address, name=name)
     await runtime.start()
@@ -84,21 +82,16 @@ async def worker(
     for n in range(types):
         await Echo.register(runtime, f"idle-{name}-{n}", lambda: Echo("waits"))
     for n in range(subscriptions):
-        await runtime.add_subscription(TypeSubscription(f"other-{n}", f"echo-{name}"))
+        await runtime.add_subscription(TypeSubscription(f"other-{name}-{n}", f"echo-{name}"))
     for n in range(readers):
         await Reader.register(runtime, f"reader-{name}-{n}", lambda: Reader(received))
         await runtime.add_subscription(TypeSubscription("news", f"reader-{name}-{n}"))
-
-    crowd = [WorkerRuntime(address, name=f"other-{n}") for n in range(others)]
-    for other in crowd:
-        await other.start()
 
     async def wait(expected: int, limit_s: float) -> Any:
         return await received.wait(expected, limit_s)
 
     await serve({"received": wait})
-    for one in (*crowd, runtime):
-        await one.stop(0)
+    await runtime.stop(0)
 
 
 async def asking(address: str, target: str = "w0") -> None:
