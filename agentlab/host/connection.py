@@ -127,6 +127,8 @@ class Connection:
         """The open sessions that this worker's agents should answer, by session id."""
         self.outstanding: dict[int, Delivery] = {}
         """The copies it was sent, or that wait, of which nobody heard since."""
+        self.taken = 0
+        """How many messages, cancellations and lost messages were taken from its stream."""
         self.leaving: Leaving | None = None
         """What waits for its agents to move, while it is about to leave."""
         self._queue: deque[_Item] = deque()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -22,7 +22,7 @@ from ..core.journal import Journal
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
 from ..wire.faults import Rule
-from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, Parcel, Report, Request, Response, WireError
+from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, LostMessage, Parcel, Report, Request, Response, WireError
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
@@ -64,6 +64,8 @@ class Router:
         """The connected workers, by client id."""
         self.counters: Counter[str] = Counter()
         """How many messages were refused or dropped, by reason."""
+        self._taken: OrderedDict[str, int] = OrderedDict()
+        """How much was taken from connections that ended, by resume token."""
         self._default_deadline_s = default_deadline_s
         self._recorded_bytes = record_payload_bytes
         self._clock = LamportClock()
@@ -126,6 +128,9 @@ class Router:
         if self.connections.get(connection.client_id) is not connection:
             return
         del self.connections[connection.client_id]
+        self._taken[connection.resume_token] = connection.taken
+        if len(self._taken) > self.limits.workers:
+            self._taken.popitem(last=False)
         connection.close(reason)
         if self._faults is not None:
             self._faults.lost(connection)
@@ -148,6 +153,11 @@ class Router:
             if connection.reports or not delivery.left_ns:
                 self._record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
         connection.outstanding.clear()
+
+    def taken(self, resume_token: str) -> int | None:
+        """How many messages, cancellations and lost messages were taken from a connection that ended; None for one that
+        is not known."""
+        return self._taken.get(resume_token)
 
     def register(self, client_id: str, agent_type: str, *, shared: bool = False) -> None:
         """A worker advertises a type; `shared`: others may too. Raises ValueError, LimitError."""
@@ -324,6 +334,16 @@ class Router:
             event.recipients = receivers
             self.connections[holder].put(event, *deliveries[holder])
         return None
+
+    def lost(self, source: Connection, lost: LostMessage) -> None:
+        """A worker says that a message it published on its last stream never arrived."""
+        message_id, cause, sender, topic, type_, size, sent_ns, lamport, detail = lost
+        copy = Copy(j.EVENT, message_id, cause, sender, "", topic, type_, size)
+        now = self._now_ns()
+        self._clock.merge(lamport)
+        self.journal.write(j.SENT, copy, source.name, min(sent_ns, now), lamport)
+        self.counters["lost on the way"] += 1
+        self._record(j.LOST, copy, detail, process=source.name)
 
     # Workers that leave in order
 

@@ -240,6 +240,7 @@ class Streams:
             hello = decode_frame(first).hello
             if hello is None:
                 raise WireError("The first frame on a link should introduce the worker.")
+            resume_token = hello.resume_token
         except (WireError, TimeoutError) as error:
             problem = error if isinstance(error, WireError) else WireError(f"No hello came within {HELLO_S:g} s.")
             await self._refuse(context, grpc.StatusCode.INVALID_ARGUMENT, problem)
@@ -251,13 +252,17 @@ class Streams:
             connection.resume_token,
             self._router.limits.max_message_bytes,
             __version__,
+            self._router.taken(resume_token),
         )
         await context.write(encode_frame(welcome=welcome))
 
         def receive(data: bytes) -> None:
+            if connection.closed:
+                return  # what is not counted as taken is told to be lost
             received_ns = time.time_ns()
             stream.pace.heard()
             frame: Frame = decode_frame(data)
+            connection.taken += len(frame.parcels) + len(frame.rejected) + len(frame.cancels) + len(frame.lost)
             for error in frame.rejected:
                 self._router.reject(connection, error)
             if frame.reports:
@@ -266,6 +271,8 @@ class Streams:
                 self._router.receive(connection, parcel)
             for cancel in frame.cancels:
                 self._router.cancel(connection, cancel)
+            for lost in frame.lost:
+                self._router.lost(connection, lost)
             if frame.clock is not None:
                 stream.answer_clock(ClockSample(frame.clock.worker_sent_ns, received_ns))
             stream.said_goodbye = stream.said_goodbye or frame.goodbye

@@ -188,7 +188,7 @@ def read_row(
     if kind == _EVENT:
         if not type:
             raise WireError("A published message needs the name of its type.")
-        return Event(_topic(target), payload, source, message_id, cause, sent_ns, lamport)
+        return Event(topic_of(target), payload, source, message_id, cause, sent_ns, lamport)
     raise WireError(f"A message of kind {kind} is none: it should be a request, a response or an event.")
 
 
@@ -241,7 +241,7 @@ def agent_of(text: str) -> AgentId:
 
 
 @lru_cache(maxsize=4096)
-def _topic(text: str) -> TopicId:
+def topic_of(text: str) -> TopicId:
     """Raises WireError for what is no ``type/source``."""
     topic_type, _, source = text.partition("/")
     return topic_id(topic_type, source)

@@ -17,11 +17,13 @@ from .codec import cut, plausible_lamport, short
 from .columns import Row, read_rows, row_bytes, row_count, write_rows
 from .few import FEW, read_few, write_few
 from .generated import agentlab_pb2 as lab_pb
+from .lost import read_lost, write_lost
 from .parcels import (
     Cancel,
     ClockSample,
     Frame,
     Hello,
+    LostMessage,
     Report,
     Welcome,
     WireError,
@@ -60,6 +62,7 @@ def encode_frame(
     pieces: Sequence[Piece] = (),
     *,
     reports: Sequence[Report] = (),
+    lost: Sequence[LostMessage] = (),
     clock: ClockSample | None = None,
     hello: Hello | None = None,
     welcome: Welcome | None = None,
@@ -83,6 +86,8 @@ def encode_frame(
         frame.welcome.name, frame.welcome.machine = welcome.name, welcome.machine
         frame.welcome.resume_token, frame.welcome.version = welcome.resume_token, welcome.version
         frame.welcome.max_message_bytes = welcome.max_message_bytes
+        if welcome.taken is not None:
+            frame.welcome.taken = welcome.taken
     if clock is not None:
         frame.clock.worker_sent_ns, frame.clock.host_received_ns, frame.clock.host_sent_ns = clock
     if len(reports) > FEW:
@@ -94,6 +99,8 @@ def encode_frame(
             )
             if text or trace:
                 one.detail.text, one.detail.traceback = cut(text), cut(trace)
+    if lost:
+        write_lost(lost, frame)
     if goodbye:
         frame.goodbye = True
     data: bytes = frame.SerializeToString()
@@ -124,7 +131,7 @@ def decode_frame(data: bytes) -> Frame:
         raise WireError(f"These bytes are no agentlab frame: {error}") from error
     tabled, reported = raw.HasField("parcels"), raw.HasField("reports")
     few, few_reports = raw.few_parcels, raw.few_reports
-    items = len(few) + len(raw.cancels) + len(few_reports)
+    items = len(few) + len(raw.cancels) + len(few_reports) + len(raw.lost)
     items += (row_count(raw.parcels) if tabled else 0) + (len(raw.reports.delivery_id) if reported else 0)
     if items > MOST_IN_A_FRAME:
         raise WireError(f"The frame holds {items:,} messages, cancellations and reports; {MOST_IN_A_FRAME:,} may be.")
@@ -139,6 +146,8 @@ def decode_frame(data: bytes) -> Frame:
         frame.reports = _read_few_reports(few_reports)
     if reported:
         frame.reports += _read_reports(raw.reports)
+    if raw.lost:
+        frame.lost = read_lost(raw, frame.rejected)
     if raw.HasField("clock"):
         clock = raw.clock
         frame.clock = ClockSample(clock.worker_sent_ns, clock.host_received_ns, clock.host_sent_ns)
@@ -149,7 +158,8 @@ def decode_frame(data: bytes) -> Frame:
         frame.hello = Hello(short(hello.name, "worker's name"), hello.pid, *names)
     if raw.HasField("welcome"):
         w = raw.welcome
-        frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version)
+        taken = w.taken if w.HasField("taken") else None
+        frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version, taken)
     return frame
 
 

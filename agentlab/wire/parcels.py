@@ -146,6 +146,25 @@ class Report(NamedTuple):
     trace: str = ""
 
 
+class LostMessage(NamedTuple):
+    """A published message that never arrived, because the stream it was written to was lost: told by its sender's
+    worker on its next stream."""
+
+    message_id: str
+    cause: str
+    sender: str
+    """``type/key``; empty when it was sent from outside any agent."""
+    topic: str
+    """``type/source``"""
+    type: str
+    size: int
+    sent_ns: int
+    """On the host's clock."""
+    lamport: int
+    detail: str = ""
+    """How it was lost."""
+
+
 @dataclass(slots=True)
 class Hello:
     """A worker introduces itself."""
@@ -168,6 +187,9 @@ class Welcome:
     resume_token: str
     max_message_bytes: int
     version: str = ""
+    taken: int | None = None
+    """How many messages, cancellations and lost messages the host took from the connection that this one takes the
+    place of; None when it does not know that connection."""
 
 
 class ClockSample(NamedTuple):
@@ -188,6 +210,7 @@ class Frame:
     clock: ClockSample | None = None
     hello: Hello | None = None
     welcome: Welcome | None = None
+    lost: list[LostMessage] = field(default_factory=list)
     goodbye: bool = False
     """The worker stops on purpose. A stream may end for other reasons, and look the same."""
     rejected: list[WireError] = field(default_factory=list)

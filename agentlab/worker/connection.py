@@ -111,7 +111,6 @@ class HostConnection:
         self._stopping = False
         self._far = False
         """Whether the host is on another machine, with a clock of its own."""
-        self._sample_due = False
         self._sampled = asyncio.Event()
         self._problem = ""
         """Why there is no stream, as last logged."""
@@ -283,6 +282,7 @@ class HostConnection:
         self._resume_token = welcome.resume_token
         self.max_message_bytes = welcome.max_message_bytes
         self._far = welcome.machine != self._machine
+        self.outbox.settle(welcome.taken)
 
     async def _use(self, stream: _Stream) -> str:
         """Use an open stream until it ends; say why it ended."""
@@ -334,7 +334,7 @@ class HostConnection:
 
     def _give_up(self, why: str) -> None:
         """A stream was lost: what was in flight on it, and what only made sense on it, is given up."""
-        self._on_lost(self.outbox.give_up(), why)
+        self._on_lost(self.outbox.give_up(why), why)
 
     async def _read(self, stream: _Stream) -> str:
         while True:
@@ -351,8 +351,10 @@ class HostConnection:
                 continue
             stream.pace.heard()
             if frame.clock is not None:
-                self.clock.learn(frame.clock)
-                self._sampled.set()
+                self.outbox.unconfirmed.answered(frame.clock)
+                if self._far:
+                    self.clock.learn(frame.clock)
+                    self._sampled.set()
             if self._stopping and not stream.link and getattr(frame.parcels[0], "target", None) == _echo_agent(stream):
                 self._echoed.set()
                 continue
@@ -360,10 +362,11 @@ class HostConnection:
 
     async def _write(self, stream: _Stream) -> None:
         outbox = self.outbox
+        outbox.wake.set()  # the writer of a stream that was lost may have been told, and not come to it
         while True:
             await outbox.wake.wait()
             outbox.wake.clear()
-            while outbox.waiting or self._sample_due:
+            while outbox.waiting or outbox.ask_due:
                 if stream.link and outbox.waiting:
                     await stream.pace.turn()
                 data = self._next_frame() if stream.link else outbox.next_plain()
@@ -377,8 +380,8 @@ class HostConnection:
                 return
 
     def _next_frame(self) -> bytes:
-        clock = self.clock.ask() if self._sample_due else None
-        self._sample_due = False
+        clock = self.clock.ask() if self.outbox.ask_due else None
+        self.outbox.ask_due = False
         return self.outbox.next_frame(clock)
 
     async def _join(self, stream: _Stream) -> None:
@@ -393,8 +396,7 @@ class HostConnection:
         """Ask for the host's time now and then, in a frame like any other: gRPC takes one message at a time."""
         while True:
             await asyncio.sleep(CLOCK_PERIOD_S)
-            self._sample_due = True
-            self.outbox.wake.set()
+            self.outbox.ask()
 
     # Calls
 

@@ -12,7 +12,9 @@ from typing import Final, NamedTuple
 from ..wire.codec import encode_plain
 from ..wire.columns import row_of
 from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, encode_frame, piece_bytes
-from ..wire.parcels import Cancel, ClockSample, Parcel, Report, Request, Response
+from ..wire.lost import PUBLISHED
+from ..wire.parcels import Cancel, ClockSample, LostMessage, Parcel, Report, Request, Response
+from .unconfirmed import Unconfirmed
 
 FRAME_REPORTS: Final = 400
 """Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
@@ -42,8 +44,13 @@ class Outbox:
     def __init__(self) -> None:
         self.wake = asyncio.Event()
         """Set when there is something to write."""
+        self.ask_due = False
+        """Whether the next frame should ask the host for its time."""
+        self.unconfirmed = Unconfirmed(self.ask)
         self._queue: deque[_Item] = deque()
         self._reports: list[Report] = []
+        self._lost: list[LostMessage] = []
+        """What the host should be told of."""
         self._in_flight: set[str] = set()
         self._room = asyncio.Event()
         self._room.set()
@@ -56,7 +63,7 @@ class Outbox:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self._queue or self._reports)
+        return bool(self._queue or self._reports or self._lost)
 
     @property
     def in_flight(self) -> frozenset[str]:
@@ -130,22 +137,42 @@ class Outbox:
 
     # For the stream
 
+    def ask(self) -> None:
+        """Let the next frame ask the host for its time."""
+        self.ask_due = True
+        self.wake.set()
+
+    def settle(self, taken: int | None) -> None:
+        """There is another stream to a host that took so many pieces from the last one; None when it does not know."""
+        self._lost += self.unconfirmed.settle(taken)
+
     def next_frame(self, clock: ClockSample | None) -> bytes:
         """What has queued, as one frame of agentlab's link."""
         self._wrote_s = asyncio.get_running_loop().time()
+        unconfirmed = self.unconfirmed
+        if clock is not None:
+            unconfirmed.asked(clock)
         pieces: list[Piece] = []
         size = 0
         while self._queue and len(pieces) < FRAME_MESSAGES:
             size += piece_bytes(self._queue[0].piece)
             if pieces and size > FRAME_BYTES:
                 break
-            pieces.append(self._take().piece)
+            piece = self._take().piece
+            if isinstance(piece, tuple) and piece[0] == PUBLISHED:
+                unconfirmed.keep(len(pieces), piece)
+            pieces.append(piece)
         reports, self._reports = self._reports[:FRAME_REPORTS], self._reports[FRAME_REPORTS:]
-        return encode_frame(pieces, reports=reports, clock=clock)
+        lost, self._lost = self._lost[:FRAME_REPORTS], self._lost[FRAME_REPORTS:]
+        for place, message in enumerate(lost, len(pieces)):
+            unconfirmed.keep(place, message)
+        unconfirmed.wrote(len(pieces) + len(lost))
+        return encode_frame(pieces, reports=reports, lost=lost, clock=clock)
 
     def next_plain(self) -> bytes:
         """The next message in AutoGen's dialect; empty when what waited has no form in it."""
         self._reports.clear()  # AutoGen's host has no ear for them
+        self._lost.clear()
         if not self._queue:
             return b""
         item = self._take()
@@ -163,11 +190,13 @@ class Outbox:
         if not self.waiting:
             self._written.set()
 
-    def give_up(self) -> set[str]:
+    def give_up(self, why: str) -> set[str]:
         """A stream was lost: return what was in flight on it, and drop what only made sense on it.
 
         Replies belong to sessions of the host that is gone; requests and published messages can still be sent.
         """
+        self.unconfirmed.lose(why)
+        self.ask_due = False
         in_flight, self._in_flight = self._in_flight, set()
         self._reports.clear()
         self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
@@ -181,7 +210,9 @@ class Outbox:
             self._reports_due.cancel()
             self._reports_due = None
         self._queue.clear()
-        self.give_up()
+        self.give_up("")
+        self.unconfirmed.clear()
+        self._lost.clear()
 
     def _make_room(self) -> None:
         if len(self._queue) <= HIGH_WATER:

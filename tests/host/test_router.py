@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agentlab import AgentId
 from agentlab.core import journal as j
 from agentlab.host.connection import Limits
-from agentlab.wire.parcels import NOTHING, Event, Failure, Payload, Request, Response, WireError
+from agentlab.wire.parcels import NOTHING, Event, Failure, LostMessage, Payload, Request, Response, WireError
 
 from .world import TEXT, Peer, World
 
@@ -627,3 +627,30 @@ def test_payloads_are_not_recorded_unless_they_are_asked_for(world: World) -> No
     asker.ask("1", "sky")
     sky.answer(sky.read_requests()[0])
     assert not any(e.payload for e in world.events())
+
+
+def test_what_was_taken_from_connections_that_ended_is_remembered_of_so_many_as_may_be_connected() -> None:
+    world = World(Limits(workers=2))
+    tokens = []
+    for n in range(3):
+        worker = world.worker(f"w{n}")
+        worker.connection.taken = n
+        tokens.append(worker.connection.resume_token)
+        assert world.router.taken(tokens[-1]) is None
+        worker.leave()
+    assert [world.router.taken(token) for token in tokens] == [None, 1, 2]
+
+
+def test_a_message_that_its_sender_tells_to_be_lost_is_journaled_and_counted(world: World) -> None:
+    asker = world.worker("asker")
+    ahead_ns = world.clock.nanoseconds() + 10**9
+    lost = LostMessage("m", "c", "a/k", "t/k", "Text", 5, ahead_ns, 7, "never arrived")
+    world.router.lost(asker.connection, lost)
+    sent, end = world.events(j.EVENT)
+    assert (sent.what, sent.process, sent.lamport) == (j.SENT, "asker", 7)
+    assert (end.what, end.process, end.detail) == (j.LOST, "asker", "never arrived")
+    assert (end.message_id, end.cause, end.sender, end.recipient) == ("m", "c", "a/k", "")
+    assert (end.topic, end.type, end.size) == ("t/k", "Text", 5)
+    assert sent.time_ns <= end.time_ns == world.clock.nanoseconds()
+    assert sent.lamport < end.lamport
+    assert world.router.counters["lost on the way"] == 1

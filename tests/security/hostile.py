@@ -18,6 +18,7 @@ from agentlab.wire.parcels import (
     Event,
     Failure,
     Hello,
+    LostMessage,
     Parcel,
     Payload,
     Report,
@@ -103,7 +104,11 @@ def frame(random: Random) -> bytes:
     ]
     clock = ClockSample(number(random), number(random), number(random)) if random.random() < 0.1 else None
     hello = Hello(text(random), 1, text(random), text(random), text(random)) if random.random() < 0.1 else None
-    return frames.encode_frame([*pieces, *cancels], reports=reports, clock=clock, hello=hello)
+    lost = [
+        LostMessage(*(text(random) for _ in range(5)), number(random), number(random), number(random), text(random))
+        for _ in range(random.choice([0, 0, 0, 3]))
+    ]
+    return frames.encode_frame([*pieces, *cancels], reports=reports, lost=lost, clock=clock, hello=hello)
 
 
 def frames_cancel(random: Random) -> Cancel:

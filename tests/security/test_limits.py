@@ -297,6 +297,11 @@ def test_very_many_cancellations_reports_receivers_and_map_entries_are_refused()
     frame.reports.delivery_id.extend(range(frames.MOST_IN_A_FRAME + 1))
     with pytest.raises(WireError, match="20,000 may be"):
         frames.decode_frame(frame.SerializeToString())
+    frame = lab_pb.Frame()
+    for _ in range(frames.MOST_IN_A_FRAME + 1):
+        frame.lost.add()
+    with pytest.raises(WireError, match="20,000 may be"):
+        frames.decode_frame(frame.SerializeToString())
     event = Event(TopicId("t", "s"), ASK, recipients=[(AgentId("a", "k"), 1)] * (columns.MOST_RECIPIENTS + 1))
     with pytest.raises(WireError, match="100,000 may be"):
         frames.decode_frame(frames.encode_frame([columns.row_of(event)]))

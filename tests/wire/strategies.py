@@ -15,6 +15,7 @@ from agentlab.wire.parcels import (
     Event,
     Failure,
     Hello,
+    LostMessage,
     Payload,
     Report,
     Request,
@@ -53,7 +54,10 @@ reports = st.builds(
     Report, uint64, st.sampled_from([j.RECEIVED, j.STARTED, j.HANDLED, j.UNHANDLED, j.FAILED, j.DROPPED]),
     uint64, lamports, text, text,
 )  # fmt: skip
+lost = st.builds(
+    LostMessage, text, text, st.just("") | agents.map(str), topics.map(str), text, uint64, uint64, lamports, text
+)
 hellos = st.builds(Hello, text, st.integers(0, 2**32 - 1), text, text, text)
-welcomes = st.builds(Welcome, text, text, text, uint64, text)
+welcomes = st.builds(Welcome, text, text, text, uint64, text, st.none() | uint64)
 clocks = st.builds(ClockSample, uint64, uint64, uint64)
 cancels = st.builds(Cancel, text, text)

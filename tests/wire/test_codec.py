@@ -24,6 +24,7 @@ from agentlab.wire.parcels import (
     Event,
     Failure,
     Hello,
+    LostMessage,
     Parcel,
     Payload,
     Report,
@@ -46,10 +47,18 @@ def test_a_plain_message_comes_back_as_it_was(parcel: Parcel) -> None:
     assert back == expected
 
 
-@given(st.lists(s.parcels, max_size=4), st.lists(s.cancels, max_size=2), st.lists(s.reports, max_size=4))
-def test_a_frame_comes_back_as_it_was(parcels: list[Parcel], cancels: list[Cancel], reports: list[Report]) -> None:
+@given(
+    st.lists(s.parcels, max_size=4),
+    st.lists(s.cancels, max_size=2),
+    st.lists(s.reports, max_size=4),
+    st.lists(s.lost, max_size=3),
+)
+def test_a_frame_comes_back_as_it_was(
+    parcels: list[Parcel], cancels: list[Cancel], reports: list[Report], lost: list[LostMessage]
+) -> None:
     pieces = [row_of(parcel) for parcel in parcels] + cancels
-    frame = decode_frame(encode_frame(pieces, reports=reports))
+    frame = decode_frame(encode_frame(pieces, reports=reports, lost=lost))
+    assert frame.lost == lost
     assert frame.parcels == parcels
     assert frame.cancels == cancels
     assert frame.reports == reports
@@ -223,6 +232,25 @@ def test_a_message_in_a_frame_with_an_envelope_beyond_all_measure_is_put_aside()
     assert (len(read.parcels), len(read.rejected)) == (1, 1)
     read = decode_frame(encode_frame([row_of(replace(REQUEST, metadata={"x": "x" * 300_000}))]))
     assert (len(read.parcels), len(read.rejected)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("topic", "no topic"),
+        ("sender", "no agent"),
+        ("message_id", "x" * 1000),
+        ("cause", "x" * 1000),
+        ("type", "x" * 1000),
+    ],
+)
+def test_an_illegal_word_of_a_lost_message_is_put_aside_and_the_others_are_taken(field: str, value: str) -> None:
+    lost = [LostMessage(f"m-{n}", "", "a/k", "t/k", "Text", 2, 5, 5) for n in range(3)]
+    raw = lab_pb.Frame.FromString(encode_frame(lost=lost))
+    setattr(raw.lost[1], field, value)
+    read = decode_frame(raw.SerializeToString())
+    assert read.lost == [lost[0], lost[2]]
+    assert len(read.rejected) == 1
 
 
 @pytest.mark.parametrize("column", ["kind", "deadline_s", "message_id", "recipient"])

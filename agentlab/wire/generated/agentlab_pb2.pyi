@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye", "few_parcels", "few_reports")
+    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye", "few_parcels", "few_reports", "lost")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PARCELS_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class Frame(_message.Message):
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
     FEW_PARCELS_FIELD_NUMBER: _ClassVar[int]
     FEW_REPORTS_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     welcome: Welcome
     parcels: Parcels
@@ -28,7 +29,30 @@ class Frame(_message.Message):
     goodbye: bool
     few_parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
     few_reports: _containers.RepeatedCompositeFieldContainer[Report]
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., few_parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., few_reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ...) -> None: ...
+    lost: _containers.RepeatedCompositeFieldContainer[LostMessage]
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., few_parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., few_reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[LostMessage, _Mapping]]] = ...) -> None: ...
+
+class LostMessage(_message.Message):
+    __slots__ = ("message_id", "cause", "sender", "topic", "type", "size", "sent_ns", "lamport", "detail")
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    message_id: str
+    cause: str
+    sender: str
+    topic: str
+    type: str
+    size: int
+    sent_ns: int
+    lamport: int
+    detail: str
+    def __init__(self, message_id: _Optional[str] = ..., cause: _Optional[str] = ..., sender: _Optional[str] = ..., topic: _Optional[str] = ..., type: _Optional[str] = ..., size: _Optional[int] = ..., sent_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Parcel(_message.Message):
     __slots__ = ("kind", "id", "target", "sender", "type", "content_type", "data", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "rest", "recipients")
@@ -100,18 +124,20 @@ class Hello(_message.Message):
     def __init__(self, name: _Optional[str] = ..., pid: _Optional[int] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("name", "machine", "resume_token", "max_message_bytes", "version")
+    __slots__ = ("name", "machine", "resume_token", "max_message_bytes", "version", "taken")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MACHINE_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
     name: str
     machine: str
     resume_token: str
     max_message_bytes: int
     version: str
-    def __init__(self, name: _Optional[str] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., version: _Optional[str] = ...) -> None: ...
+    taken: int
+    def __init__(self, name: _Optional[str] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., version: _Optional[str] = ..., taken: _Optional[int] = ...) -> None: ...
 
 class Parcels(_message.Message):
     __slots__ = ("kind", "id", "target", "sender", "type", "content_type", "data", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "rest", "recipient_of", "recipient", "recipient_delivery_id")
