@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], log: Any) -> None:
         self._process = process
         self._log = log
+        self._seen = 0
         self.ready: dict[str, Any] = {}
         """What its ready line says."""
 
@@ -71,8 +73,17 @@ class Child:
 
     def log(self) -> str:
         """What it wrote to stderr."""
-        self._log.seek(0)
-        return str(self._log.read().decode(errors="replace"))
+        return self._read_log(0)
+
+    def new_log(self) -> str:
+        """What it wrote to stderr since this was asked last."""
+        return self._read_log(self._seen)
+
+    def _read_log(self, begin: int) -> str:
+        """Not by a seek: the child writes where the file stands."""
+        file = self._log.fileno()
+        self._seen = os.fstat(file).st_size
+        return os.pread(file, self._seen - begin, begin).decode(errors="replace")
 
     def tell(self, line: str) -> None:
         """Write a line to its stdin."""
