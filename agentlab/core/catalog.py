@@ -6,7 +6,6 @@ Both runtimes use it. Read next: `agentlab.core.handling`.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import inspect
 import logging
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 from .agents import Agent, BaseAgent
 from .cancellation import is_being_cancelled
+from .closest import did_you_mean
 from .contexts import AgentInstantiationContext
 from .ids import AgentId, AgentMetadata, AgentType
 from .runtime import AgentRuntime
@@ -204,9 +204,7 @@ class Catalog:
     def _require(self, agent_type: str) -> _Entry:
         entry = self._entries.get(agent_type)
         if entry is None:
-            close = difflib.get_close_matches(agent_type, self._entries, n=1, cutoff=0.5)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise LookupError(f"Agent with name {agent_type} not found.{hint}")
+            raise LookupError(f"Agent with name {agent_type} not found.{did_you_mean(agent_type, self._entries)}")
         return entry
 
     # What both runtimes answer from their catalog alone.

@@ -6,8 +6,9 @@ travels between processes by its class name, so a sender catches the same class 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
+
+from .closest import did_you_mean
 
 
 class CantHandleException(Exception):
@@ -98,9 +99,7 @@ BY_NAME: dict[str, type[UndeliverableException]] = {
 def agent_not_found(agent_type: str, known: Iterable[str]) -> AgentNotFoundError:
     """The error for a message to a type that nobody advertises: it offers the closest known type."""
     names = sorted(known)
-    text = f"No agent of type {agent_type!r} is advertised."
-    if close := difflib.get_close_matches(agent_type, names, n=1, cutoff=0.5):
-        text += f" Did you mean {close[0]!r}?"
+    text = f"No agent of type {agent_type!r} is advertised.{did_you_mean(agent_type, names)}"
     if not names:
         return AgentNotFoundError(f"{text} Nothing is advertised yet: register an agent first.")
     listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

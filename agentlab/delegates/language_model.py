@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import functools
 import threading
 import traceback
@@ -16,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from ..core.closest import did_you_mean
 from .delegate import Conversation, DelegateError, Listener
 from .extras import load, require
 from .threads import in_thread, stream_in_thread
@@ -174,9 +174,8 @@ def _look_up(name: str) -> Any:
         if name in names:
             return entry.async_model or entry.model
         known += names
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     raise DelegateError(
-        f"llm knows no model {name!r}.{f' Did you mean {close[0]!r}?' if close else ''} The command 'llm models' lists "
+        f"llm knows no model {name!r}.{did_you_mean(name, known)} The command 'llm models' lists "
         "those it knows; 'llm install llm-anthropic', for instance, adds another provider's."
     )
 

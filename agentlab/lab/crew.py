@@ -20,7 +20,7 @@ from ..wire.security import Tokens
 from ..wire.watching import Snapshot
 from .access import joining_environment
 from .addresses import NOTEBOOK, checked_worker_name, free_name
-from .errors import LabError, RegistrationError
+from .errors import LabError, RegistrationError, no_process
 from .foreign import NO_TOKEN, Arrival, ForeignWorker, connections_of, refused_calls
 from .process import ChildError, ChildProcess
 from .scripts import Script, prepare
@@ -95,7 +95,7 @@ class Crew:
         """Raises LabError for an unknown name."""
         process = self.processes.get(name)
         if process is None:
-            raise LabError(f"There is no process {name!r}. There are: {', '.join(self.processes) or 'none yet'}.")
+            raise no_process(name, self.processes)
         return process
 
     async def start_host(self, address: str) -> None:

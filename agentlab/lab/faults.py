@@ -6,7 +6,6 @@ next: `agentlab.lab.lab`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 import grpc
 import grpc.aio
 
+from ..core.closest import did_you_mean
 from ..core.ids import AgentId
 from ..core.journal import HOST
 from ..core.serialization import message_type_name
@@ -23,7 +23,7 @@ from ..wire.faults import Delay, Drop, Duplicate, Effect, Match, Partition, Reor
 from ..wire.security import Credentials
 from ..wire.watching import decode_snapshot
 from .addresses import NOTEBOOK
-from .errors import LabError
+from .errors import LabError, no_process
 from .loop import LoopThread
 from .presets import PRESETS, preset_named
 from .schedule import KILL, PAUSE, RESTART, RESUME, Plan, Schedule
@@ -238,9 +238,7 @@ class LabFaults:
         """Raises TypeError for an unknown keyword, ValueError for a number out of range."""
         for name in which:
             if name not in WHICH:
-                close = difflib.get_close_matches(name, WHICH, n=1)
-                meant = f" Did you mean {close[0]!r}?" if close else ""
-                raise TypeError(f"A rule knows no {name!r}.{meant} It takes: {', '.join(WHICH)}.")
+                raise TypeError(f"A rule knows no {name!r}.{did_you_mean(name, WHICH)} It takes: {', '.join(WHICH)}.")
         type_ = which.get("type", "")
         match = Match(
             str(which.get("sender", "")),
@@ -355,9 +353,7 @@ class LabFaults:
         if unknown:  # workers that somebody else started are known to the host alone
             known |= {worker.name for worker in decode_snapshot(await self._ask("Snapshot", b"")).workers}
         for name in sorted(unknown - known):
-            close = difflib.get_close_matches(name, known, n=1)
-            meant = f" Did you mean {close[0]!r}?" if close else ""
-            raise LabError(f"There is no process {name!r}.{meant} There are: {', '.join(sorted(known))}.")
+            raise no_process(name, sorted(known))
 
     async def _ask(self, method: str, request: bytes) -> bytes:
         return await self._running().run(self._call(method, request))

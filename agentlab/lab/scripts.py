@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import importlib.util
 import os
 import re
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..core.closest import did_you_mean
 from .access import HOST_VARIABLE, JOINING_VARIABLES
 from .errors import LabError, ProcessStartError
 
@@ -71,9 +71,7 @@ def checked_script(
     script = Path(path).expanduser().absolute()
     if not script.is_file():
         names = [entry.name for entry in script.parent.iterdir()] if script.parent.is_dir() else []
-        close = difflib.get_close_matches(script.name, names, 1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise LabError(f"There is no script {str(path)!r} (looked for {script}).{hint}")
+        raise LabError(f"There is no script {str(path)!r} (looked for {script}).{did_you_mean(script.name, names)}")
     if isinstance(args, str):
         raise LabError(f"args should be a list of texts: args=[{args!r}]")
     given = ("{host}",) if args is None else tuple(map(str, args))

@@ -410,7 +410,7 @@ async def test_an_illegal_type_is_refused(lab: Lab, agent_type: str) -> None:
 
 
 async def test_an_unknown_worker_is_refused_by_name(lab: Lab) -> None:
-    with pytest.raises(LabError, match=r"no process 'worker-9'. There are: host, worker-1, worker-2, worker-3"):
+    with pytest.raises(LabError, match=r"no process 'worker-9'.*There are: host, worker-1, worker-2, worker-3"):
         await lab.register("worker-9", "echo", Echo)
     with pytest.raises(LabError, match="The host has no agents"):
         await lab.register("host", "echo", Echo)
