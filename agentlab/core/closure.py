@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from .agents import BaseAgent, direct_message_subscription, subscribe_all
 from .cancellation import CancellationToken
@@ -13,7 +13,7 @@ from .contexts import AgentInstantiationContext, MessageContext, SubscriptionIns
 from .exceptions import CantHandleException
 from .ids import AgentId, AgentType
 from .retry import Retry
-from .routing import AnyType, annotated_types
+from .routing import AnyType, annotated_types, shape_of
 from .runtime import RUNTIME_DEFAULT, AgentRuntime
 from .serialization import MessageSerializer, message_type_name, try_get_known_serializers_for_type
 from .subscriptions import Subscription
@@ -57,14 +57,19 @@ Closure = Callable[[ClosureContext, Any, MessageContext], Awaitable[Any]]
 UnknownTypePolicy = Literal["error", "warn", "ignore"]
 
 
-def _handled_types(closure: Closure) -> tuple[type[Any], ...]:
-    """The message types that the closure's second parameter names. Raises TypeError for a wrong signature."""
+_PARAMETERS: Final = "closure_ctx: ClosureContext, message: MyMessage, ctx: MessageContext"
+
+
+def closure_types(closure: Closure) -> tuple[tuple[type[Any], ...], tuple[type[Any], ...]]:
+    """The message types that the closure's second parameter names, and those that it answers with.
+
+    Raises TypeError for a wrong signature.
+    """
     parameters = list(inspect.signature(closure).parameters)
     if len(parameters) != 3:
-        raise TypeError(
-            f"A closure takes (closure_ctx: ClosureContext, message: MyMessage, ctx: MessageContext), not {parameters}."
-        )
-    return annotated_types(closure, parameters[1:2], "None")[parameters[1]]
+        raise TypeError(f"A closure takes ({_PARAMETERS}), not {parameters}.")
+    found = annotated_types(closure, parameters[1:2], shape_of(closure, _PARAMETERS, "MyReply"))
+    return found[parameters[1]], found["return"]
 
 
 class ClosureAgent(BaseAgent):
@@ -83,7 +88,7 @@ class ClosureAgent(BaseAgent):
         super().__init__(description)
         self._closure = closure
         # Read at registration: annotations that are text may mention names that are no longer known here.
-        types = _handled_types(closure) if handled_types is None else handled_types
+        types = closure_types(closure)[0] if handled_types is None else handled_types
         self._known_types = {message_type_name(cls): cls for cls in types}
         self._unknown_type_policy = unknown_type_policy
 
@@ -131,7 +136,7 @@ class ClosureAgent(BaseAgent):
         behind.
         """
         serializers: list[MessageSerializer[Any]] = []
-        handled_types = _handled_types(closure)
+        handled_types, _ = closure_types(closure)
         for message_type in handled_types:
             if message_type is not AnyType:
                 serializers += try_get_known_serializers_for_type(message_type)

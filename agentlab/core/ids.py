@@ -68,6 +68,16 @@ class AgentId:
         return f"{self.type}/{self.key}"
 
 
+def checked_recipient(recipient: object) -> AgentId:
+    """Return it when it is an agent's id, else raise TypeError."""
+    if not isinstance(recipient, AgentId):
+        raise TypeError(
+            f"A message is sent to an AgentId, and not to {recipient!r:.80}: "
+            'send_message(message, AgentId("player", "anna")), for example.'
+        )
+    return recipient
+
+
 class AgentMetadata(dict[str, str]):
     """What an agent tells about itself: `type`, `key` and `description`, as items and as attributes."""
 

@@ -24,9 +24,7 @@ logger = logging.getLogger("agentlab.core")
 Match = Callable[[Any, MessageContext], bool]
 HandlerFunction = Callable[..., Coroutine[Any, Any, Any]]
 
-_SHAPE: Final = (
-    "A handler looks like this: async def {name}(self, message: MyMessage, ctx: MessageContext) -> {returns}:"
-)
+_PARAMETERS: Final = "self, message: MyMessage, ctx: MessageContext"
 
 
 class AnyType:
@@ -46,15 +44,12 @@ def types_of(annotation: object) -> tuple[type[Any], ...] | None:
     return (origin,) if isinstance(origin, type) else None
 
 
-def annotated_types(
-    function: Callable[..., Any], parameters: Sequence[str], returns: str
-) -> dict[str, tuple[type, ...]]:
+def annotated_types(function: Callable[..., Any], parameters: Sequence[str], shape: str) -> dict[str, tuple[type, ...]]:
     """The classes that a handler's annotations name, for each of `parameters` and ``return``.
 
-    Raises TypeError that shows the right signature when one is missing or names no class.
+    Raises TypeError that shows the right signature, which `shape_of` gives, when one is missing or names no class.
     """
-    name = getattr(function, "__name__", repr(function))
-    shape = _SHAPE.format(name=name, returns=returns)
+    name = _name_of(function)
     if not inspect.iscoroutinefunction(function):
         raise TypeError(f"The handler {name} must be async. {shape}")
     try:
@@ -75,6 +70,15 @@ def annotated_types(
     return found
 
 
+def shape_of(function: Callable[..., Any], parameters: str, returns: str) -> str:
+    """What a handler of this name should look like, in words."""
+    return f"A handler looks like this: async def {_name_of(function)}({parameters}) -> {returns}:"
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", repr(function))
+
+
 def _enclosing_names() -> dict[str, Any]:
     """Names of the functions around the class being defined: annotations may be text that mentions them."""
     names: dict[str, Any] = {}
@@ -93,14 +97,14 @@ def _handler(func: HandlerFunction | None, kind: str, match: Match | None, stric
         return lambda function: _handler(function, kind, match, strict)
     if not callable(func):
         raise TypeError(f"@{'message_handler' if kind == 'message' else kind} takes keyword arguments only.")
-    returns = "None" if kind == "event" else "MyReply"
+    shape = shape_of(func, _PARAMETERS, "None" if kind == "event" else "MyReply")
     parameters = list(inspect.signature(func).parameters)
     if len(parameters) != 3 or parameters[1] != "message":
         raise TypeError(
             f"The handler {func.__name__} takes ({', '.join(parameters)}), and should take (self, message, ctx). "
-            + _SHAPE.format(name=func.__name__, returns=returns)
+            f"{shape}"
         )
-    found = annotated_types(func, ["message"], returns)
+    found = annotated_types(func, ["message"], shape)
     targets, produces = found["message"], found["return"]
     if AnyType in targets:
         raise TypeError(f"The handler {func.__name__} should name the types of message that it takes, not Any.")
@@ -113,6 +117,8 @@ def _handler(func: HandlerFunction | None, kind: str, match: Match | None, stric
         value = await func(self, message, ctx)
         if AnyType not in produces and type(value).__name__ not in produced_names:
             text = f"{func.__qualname__} returned a {type(value).__name__}, and declares {sorted(produced_names)}."
+            if inspect.iscoroutine(value):
+                text += " Is an await missing?"
             if strict:
                 raise CantHandleException(text)
             logger.warning(text)
@@ -175,6 +181,11 @@ class RoutedAgent(BaseAgent):
         """The methods that handle messages, in alphabetical order, each with `target_types` and `produces_types`."""
         found = (getattr(cls, name, None) for name in dir(cls))
         return [method for method in found if getattr(method, "is_message_handler", False)]
+
+    @classmethod
+    def handles_anything(cls) -> bool:
+        """Whether there is a handler, or the class says itself what to do without one."""
+        return bool(cls.handlers()) or cls.on_unhandled_message is not RoutedAgent.on_unhandled_message
 
     @classmethod
     def message_serializers(cls) -> list[MessageSerializer[Any]]:

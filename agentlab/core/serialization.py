@@ -70,7 +70,12 @@ class JsonMessageSerializer(MessageSerializer[Any]):
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(cls)
             self._adapter.rebuild()  # says now, and not at the first message, that an annotation is not defined
-        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+        except PydanticSchemaGenerationError as error:
+            reason = str(error).partition(". ")[0]  # what follows is for who writes pydantic models
+            raise ValueError(
+                f"{cls.__name__} cannot be a message: it has a field without a JSON form. {reason}."
+            ) from error
+        except PydanticUndefinedAnnotation as error:
             raise ValueError(f"{cls.__name__} cannot be a message: {error}") from error
 
     @property
@@ -158,6 +163,15 @@ def message_type_name(message: object) -> str:
     return cls.DESCRIPTOR.full_name if _is_protobuf(cls) else cls.__name__  # type: ignore[attr-defined]
 
 
+def checked_message(message: object) -> object:
+    """Return it, unless it is a class where an object of it is meant: then raise ValueError."""
+    if isinstance(message, type):
+        raise ValueError(
+            f"{message.__name__} is a class, and a message is an object of one: write {message.__name__}(…)."
+        )
+    return message
+
+
 def is_message_class(cls: type[Any]) -> bool:
     """Whether objects of this class can be messages."""
     return is_dataclass(cls) or _is_pydantic(cls) or _is_protobuf(cls)
@@ -223,6 +237,7 @@ class SerializationRegistry:
         cls = type(message)
         serializer = self._of_class.get(cls)
         if serializer is None:
+            checked_message(message)
             name = message_type_name(cls)
             content = PROTOBUF_DATA_CONTENT_TYPE if _is_protobuf(cls) else JSON_DATA_CONTENT_TYPE
             added = self._serializers.get((name, content))

@@ -23,13 +23,14 @@ from .contexts import MessageContext, MessageHandlerContext
 from .envelopes import Envelope, Event, Reply, Request, journal_fields, message_name
 from .exceptions import DeadlineExceededError, MessageDroppedException, UndeliverableException, agent_not_found
 from .handling import run_handler
-from .ids import AgentId, AgentType
+from .ids import AgentId, AgentType, checked_recipient
 from .interventions import InterventionHandler
 from .local import LocalRuntime
 from .retry import Retry, with_retry
 from .runtime import RUNTIME_DEFAULT
+from .serialization import checked_message
 from .subscriptions import Subscription
-from .topics import TopicId
+from .topics import TopicId, checked_topic
 
 logger = logging.getLogger("agentlab.core")
 
@@ -97,7 +98,8 @@ class SingleThreadedAgentRuntime(LocalRuntime):
         DeadlineExceededError, MessageDroppedException, UndeliverableException when the runtime stops first, and
         asyncio.CancelledError when the token is cancelled.
         """
-        if recipient.type not in self._catalog:
+        checked_message(message)
+        if checked_recipient(recipient).type not in self._catalog:
             raise agent_not_found(recipient.type, self._catalog.types)
         if deadline_s is RUNTIME_DEFAULT:
             deadline_s = self._default_deadline_s
@@ -150,8 +152,9 @@ class SingleThreadedAgentRuntime(LocalRuntime):
         message_id: str | None = None,
     ) -> None:
         """Publish a message to all agents subscribed to the topic, except the sender."""
+        checked_message(message)
         token = cancellation_token or CancellationToken()
-        context = MessageContext(sender, topic_id, False, token, message_id or str(uuid.uuid4()))
+        context = MessageContext(sender, checked_topic(topic_id), False, token, message_id or str(uuid.uuid4()))
         self._put(Event(message, context, MessageHandlerContext.message_id()))
 
     def _put(self, item: Envelope) -> None:

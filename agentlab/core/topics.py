@@ -56,6 +56,16 @@ class TopicId:
         return f"{self.type}/{self.source}"
 
 
+def checked_topic(topic: object) -> TopicId:
+    """Return it when it is a topic, else raise TypeError."""
+    if not isinstance(topic, TopicId):
+        raise TypeError(
+            f"A message is published to a TopicId, and not to {topic!r:.80}: "
+            'publish_message(message, TopicId("news", "today")), for example.'
+        )
+    return topic
+
+
 class DefaultTopicId(TopicId):
     """The default topic: for programs that need no more than one.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import count
 
-from ..core.ids import AgentId, checked_type
+from ..core.ids import AgentId, checked_recipient, checked_type
 from ..core.journal import HOST
-from ..core.topics import DefaultTopicId, TopicId
+from ..core.topics import DefaultTopicId, TopicId, checked_topic
 from .errors import LabError
 
 NOTEBOOK = "notebook"
@@ -15,18 +15,20 @@ NOTEBOOK = "notebook"
 
 
 def agent_id(recipient: AgentId | str) -> AgentId:
-    """``"player/anna"``, or ``"player"`` for the key ``default``. Raises ValueError for an illegal type."""
-    if isinstance(recipient, AgentId):
-        return recipient
+    """``"player/anna"``, or ``"player"`` for the key ``default``. Raises ValueError for an illegal type, TypeError for
+    what is neither text nor an id."""
+    if not isinstance(recipient, str):
+        return checked_recipient(recipient)
     return AgentId.from_str(recipient) if "/" in recipient else AgentId(recipient, "default")
 
 
 def topic_id(topic: TopicId | str | None) -> TopicId:
-    """``"news/today"``, or ``"news"`` for the source ``default``; None is the default topic. Raises ValueError."""
+    """``"news/today"``, or ``"news"`` for the source ``default``; None is the default topic. Raises ValueError for an
+    illegal type, TypeError for what is neither text nor a topic."""
     if topic is None:
         return DefaultTopicId()
-    if isinstance(topic, TopicId):
-        return topic
+    if not isinstance(topic, str):
+        return checked_topic(topic)
     return TopicId.from_str(topic) if "/" in topic else TopicId(topic, "default")
 
 

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 import cloudpickle
 
 from ..core.agents import BaseAgent
-from ..core.routing import RoutedAgent, annotated_types
+from ..core.closure import closure_types
+from ..core.routing import RoutedAgent
 from ..core.serialization import is_message_class
 from .errors import RegistrationError
 
@@ -75,9 +76,8 @@ class AgentSpec:
         """What its agents take, and what they answer. Raises TypeError for a closure of another shape."""
         types: list[type[Any]] = []
         if self.is_closure:
-            _, message, _ = inspect.signature(self.agent).parameters
-            found = annotated_types(self.agent, [message], "None")
-            types = [*found[message], *found["return"]]
+            takes, answers = closure_types(self.agent)
+            types = [*takes, *answers]
         else:
             handlers = [h for cls in self.classes if issubclass(cls, RoutedAgent) for h in cls.handlers()]
             types = [cls for handler in handlers for cls in (*handler.target_types, *handler.produces_types)]
@@ -96,6 +96,12 @@ def _is_agent_class(thing: object) -> bool:
     return isinstance(thing, type) and issubclass(thing, BaseAgent)
 
 
+_SHAPE: Final = (
+    " A function that itself handles messages is async, and takes (closure_ctx, message, ctx); any other one is called "
+    "to make an agent."
+)
+
+
 def checked_spec(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AgentSpec:
     """Raises RegistrationError for what makes no agents, or not with these arguments."""
     if isinstance(agent, BaseAgent):
@@ -111,12 +117,18 @@ def checked_spec(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         if inspect.isabstract(agent):
             missing = ", ".join(sorted(agent.__abstractmethods__))
             raise RegistrationError(f"{agent.__name__} is abstract: it does not implement {missing}.")
+        if issubclass(agent, RoutedAgent) and not agent.handles_anything():
+            raise RegistrationError(
+                f"{agent.__name__} has no handlers: mark the methods that take messages with @message_handler, @rpc or "
+                "@event."
+            )
     spec = AgentSpec(agent, args, kwargs)
     if not spec.is_closure:
         try:
             inspect.signature(agent).bind(*args, **kwargs)
         except TypeError as error:
-            raise RegistrationError(f"{spec} cannot be called so: {error}.") from None
+            shape = "" if isinstance(agent, type) else _SHAPE
+            raise RegistrationError(f"{spec} cannot be called so: {error}.{shape}") from None
         except ValueError:
             pass  # a built-in without a signature
     return spec

@@ -26,7 +26,7 @@ from ..core.exceptions import (
     PayloadTooLargeError,
     UndeliverableException,
 )
-from ..core.ids import AgentId, AgentMetadata, AgentType
+from ..core.ids import AgentId, AgentMetadata, AgentType, checked_recipient
 from ..core.interventions import InterventionHandler
 from ..core.local import LocalRuntime
 from ..core.retry import Retry, with_retry
@@ -34,7 +34,7 @@ from ..core.runtime import RUNTIME_DEFAULT
 from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
 from ..core.signals import wait_for_signal
 from ..core.subscriptions import Subscription
-from ..core.topics import TopicId
+from ..core.topics import TopicId, checked_topic
 from ..wire import draining, watching
 from ..wire.channel import checked_address
 from ..wire.control import Describe, LoadState, SaveState
@@ -229,6 +229,7 @@ class WorkerRuntime(LocalRuntime):
         token is cancelled; ValueError for what is no message; RuntimeError when the worker is not started.
         """
         self._require_started()
+        checked_recipient(recipient)
         if deadline_s is RUNTIME_DEFAULT:
             deadline_s = self._default_deadline_s
         message_id = message_id or self._pending.new_id()
@@ -265,6 +266,7 @@ class WorkerRuntime(LocalRuntime):
         Raises PayloadTooLargeError, ValueError for what is no message, RuntimeError when the worker is not started.
         """
         self._require_started()
+        checked_topic(topic_id)
         message_id = message_id or self._pending.new_id()
         if self._interventions:
             token = cancellation_token or CancellationToken()

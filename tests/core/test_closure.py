@@ -157,7 +157,7 @@ def blocking(_closure: ClosureContext, message: Text, ctx: MessageContext) -> No
 async def test_a_closure_of_another_shape_is_refused_and_leaves_nothing_behind(
     runtime: SingleThreadedAgentRuntime, closure: Any
 ) -> None:
-    with pytest.raises(TypeError, match="message: MyMessage, ctx: MessageContext"):
+    with pytest.raises(TypeError, match="closure_ctx: ClosureContext, message: MyMessage, ctx: MessageContext"):
         await ClosureAgent.register_closure(runtime, "me", closure)
     await ClosureAgent.register_closure(runtime, "me", shout)
 

@@ -142,6 +142,20 @@ async def test_a_direct_message_to_an_unknown_type_fails_at_once_and_names_the_c
         await runtime.send_message(Text("hi"), AgentId("writter", "1"))
 
 
+async def test_what_is_no_id_no_topic_or_no_message_is_refused_where_it_is_sent(
+    runtime: SingleThreadedAgentRuntime,
+) -> None:
+    await Echo.register(runtime, "me", Echo)
+    for wrong in ("me", "me/1", Echo, Text("swapped")):
+        with pytest.raises(TypeError, match="A message is sent to an AgentId, and not to"):
+            await runtime.send_message(Text("hi"), wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="A message is published to a TopicId, and not to"):
+            await runtime.publish_message(Text("hi"), wrong)  # type: ignore[arg-type]
+    for sending in (runtime.send_message(Text, ME), runtime.publish_message(Text, TopicId("t", "s"))):
+        with pytest.raises(ValueError, match=r"Text is a class, .* write Text\(…\)"):
+            await sending
+
+
 async def test_an_unknown_type_is_also_a_lookup_error_and_undeliverable(runtime: SingleThreadedAgentRuntime) -> None:
     for base in (LookupError, UndeliverableException):
         with pytest.raises(base, match="register an agent first"):
@@ -188,9 +202,19 @@ async def test_an_undeclared_reply_comes_to_the_sender_as_an_error(runtime: Sing
         async def on_text(self, message: Text, ctx: MessageContext) -> Text:
             return 5  # type: ignore[return-value]
 
+        @message_handler
+        async def on_number(self, message: Number, ctx: MessageContext) -> Text:
+            reply = self.on_text(Text("?"), ctx)
+            forgotten.append(reply)
+            return reply  # type: ignore[no-any-return]
+
+    forgotten: list[Any] = []
     await Liar.register(runtime, "me", lambda: Liar(""))
     with pytest.raises(CantHandleException, match="returned a int"):
         await runtime.send_message(Text("hi"), ME)
+    with pytest.raises(CantHandleException, match="returned a coroutine.* Is an await missing?"):
+        await runtime.send_message(Number(1), ME)
+    forgotten[0].close()
 
 
 # Deadlines

@@ -59,6 +59,14 @@ async def test_recipients_can_be_text_or_ids(lab: Lab, echo: str) -> None:
         await lab.send_message(Say("hi"), "no such/agent")
 
 
+async def test_a_recipient_or_topic_of_another_kind_is_refused(lab: Lab, echo: str) -> None:
+    for wrong in (Echo, Say("swapped"), 5):
+        with pytest.raises(TypeError, match="A message is sent to an AgentId, and not to"):
+            await lab.send_message(Say("hi"), wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="A message is published to a TopicId, and not to"):
+            await lab.publish_message(Say("hi"), wrong)  # type: ignore[arg-type]
+
+
 async def test_topics_can_be_text_or_ids_and_the_default_one(lab: Lab, echo: str) -> None:
     await lab.publish_message(Say("to the default topic"))
     await lab.publish_message(Say("to a text topic"), "default/room-1")
@@ -82,6 +90,8 @@ async def test_what_is_no_message_is_refused(lab: Lab, echo: str) -> None:
             await lab.send_message(no_message, echo)
         with pytest.raises(ValueError, match="cannot be a message"):
             await lab.publish_message(no_message)
+    with pytest.raises(ValueError, match=r"Say is a class, and a message is an object of one: write Say\(…\)"):
+        await lab.send_message(Say, echo)
 
 
 async def test_a_message_too_large_is_refused_and_harms_nothing(lab: Lab, echo: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from until import until
 
-from agentlab import Lab, RemoteHandlerError
+from agentlab import ClosureContext, Lab, MessageContext, RemoteHandlerError
 from agentlab.lab.errors import LabError, RegistrationError
 
 from .cast import Echo, Say
@@ -384,6 +384,29 @@ async def test_what_makes_no_agents_is_refused(lab: Lab, agent: Any, arguments: 
         await lab.register("worker-1", "refused", agent, *arguments)
 
 
+async def test_a_class_without_handlers_is_refused(lab: Lab, notebook: Notebook) -> None:
+    notebook.run("""
+        class Deaf(RoutedAgent):
+            def __init__(self):
+                super().__init__("its handler has no mark")
+
+            async def on_say(self, message: str, ctx: MessageContext) -> None: ...
+    """)
+    with pytest.raises(RegistrationError, match="Deaf has no handlers: mark the methods .* with @message_handler"):
+        await lab.register("worker-1", "deaf", notebook.Deaf)
+
+
+async def test_a_function_of_another_shape_than_a_handlers_is_refused_with_the_right_one(lab: Lab) -> None:
+    async def two(message: Say, ctx: MessageContext) -> None: ...
+    def plain(closure_ctx: ClosureContext, message: Say, ctx: MessageContext) -> None: ...
+
+    for function in (two, plain):
+        with pytest.raises(
+            RegistrationError, match=r"handles messages is async, and takes \(closure_ctx, message, ctx\)"
+        ):
+            await lab.register("worker-1", "refused", function)
+
+
 async def test_an_abstract_class_is_refused(lab: Lab, notebook: Notebook) -> None:
     notebook.run("""
         class Half(BaseAgent):
@@ -531,6 +554,9 @@ async def test_a_new_class_that_fails_leaves_the_old_one(lab: Lab, notebook: Not
                 super().__init__("fails")
                 if {where == "init"}:
                     raise OSError("cannot do that")  # line of the student
+
+            async def on_unhandled_message(self, message, ctx):
+                pass
 
             async def save_state(self):
                 return {{}}

@@ -208,6 +208,10 @@ async def test_what_is_no_message_is_refused_where_it_is_sent(two: Two) -> None:
             await two.here.send_message(wrong, AgentId("recorder", "k"))
         with pytest.raises(ValueError, match="cannot be a message"):
             await two.here.publish_message(wrong, TopicId("t", "s"))
+    with pytest.raises(TypeError, match="sent to an AgentId, and not to 'recorder'"):
+        await two.here.send_message(Text("hi"), "recorder")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="published to a TopicId, and not to 't'"):
+        await two.here.publish_message(Text("hi"), "t")  # type: ignore[arg-type]
     assert len(two.here._pending) == 0
 
 
