@@ -85,10 +85,10 @@ class Catalog:
         return entry.messages
 
     def add_factory(self, agent_type: str, factory: Factory, expected_class: type[Any] | None) -> None:
-        """Raises ValueError when the type is taken."""
+        """Raises ValueError when the type is taken, TypeError for what cannot be called without arguments."""
         if agent_type in self._entries:
             raise ValueError(f"Agent with type {agent_type} already exists.")
-        self._entries[agent_type] = _entry(factory, expected_class)
+        self._entries[agent_type] = _entry(agent_type, factory, expected_class)
 
     def add_instance(self, agent: Agent, agent_id: AgentId) -> None:
         """Raises ValueError when the id is taken, or when the type has a factory or instances of another class."""
@@ -101,7 +101,7 @@ class Catalog:
             )
         if entry is not None and entry.cls is not type(agent):
             raise ValueError(f"Agent instances of one type must be of the same class: {agent_id.type}.")
-        self._entries.setdefault(agent_id.type, _entry(None, type(agent)))
+        self._entries.setdefault(agent_id.type, _entry(agent_id.type, None, type(agent)))
         self._agents[agent_id] = agent
 
     def remove_instance(self, agent_id: AgentId) -> None:
@@ -130,7 +130,7 @@ class Catalog:
         agents: Mapping[AgentId, Agent],
     ) -> None:
         """Put another factory, and agents that it made, in the place of a type's own."""
-        self._entries[agent_type] = _entry(factory, expected_class)
+        self._entries[agent_type] = _entry(agent_type, factory, expected_class)
         self._agents.update(agents)
         self._stop_making(agent_type)  # whoever waits asks again, and gets what the new factory makes
 
@@ -187,6 +187,8 @@ class Catalog:
                     f"The factory of {agent_id.type!r} made a {type(agent).__name__}, and was registered for "
                     f"{expected_class.__name__}."
                 )
+            if not hasattr(agent, "bind_id_and_runtime"):
+                raise TypeError(f"The factory of {agent_id.type!r} should return an agent, and returned {agent!r:.80}.")
             if not isinstance(agent, BaseAgent) or getattr(agent, "_id", None) != agent_id:
                 # Made elsewhere, or its __init__ did not call BaseAgent's.
                 await agent.bind_id_and_runtime(agent_id, self._runtime)
@@ -250,13 +252,33 @@ class Catalog:
         await close_agents(list(self._agents.values()))
 
 
-def _entry(factory: Factory | None, cls: type[Any] | None) -> _Entry:
+def _entry(agent_type: str, factory: Factory | None, cls: type[Any] | None) -> _Entry:
+    if factory is not None:
+        _check_factory(agent_type, factory)
     entry = _Entry(factory, cls)
     if cls is not None and issubclass(cls, BaseAgent):
         serializers = cls.message_serializers()
         entry.messages.add_serializer(serializers)
         entry.searched.update(serializer.type_name for serializer in serializers)
     return entry
+
+
+def _check_factory(agent_type: str, factory: object) -> None:
+    """Raises TypeError, now and not at the first message, for what cannot be called without arguments."""
+    if not callable(factory):
+        raise TypeError(
+            f"The agents of {agent_type!r} are made by a function without arguments, and not by {factory!r:.80}: "
+            "pass a class, or lambda: MyAgent(…)."
+        )
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        name = getattr(factory, "__name__", repr(factory))
+        raise TypeError(
+            f"{name} cannot make the agents of {agent_type!r} without arguments ({error}): pass lambda: {name}(…)."
+        ) from None
+    except ValueError:
+        return  # a built-in without a signature
 
 
 def _class_in_code_of(cls: type[Any], message_type: str) -> type[Any] | None:

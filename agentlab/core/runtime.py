@@ -79,7 +79,7 @@ class AgentRuntime(Protocol):
 
         `agent_factory` takes no arguments, may be async, and can ask `AgentInstantiationContext`. A `shared` type may
         be registered at several workers, which share its agents; in one process there is nobody to share with.
-        Raises ValueError when the type is taken.
+        Raises ValueError when the type is taken, TypeError for what cannot be called without arguments.
         """
         ...
 

@@ -127,6 +127,25 @@ async def test_an_instance_only_type_says_so_for_another_key(catalog: Catalog) -
         await catalog.agent(A2)
 
 
+@pytest.mark.parametrize(
+    ("factory", "says"),
+    [
+        (Recorder(), "made by a function without arguments, and not by <Recorder not registered>"),
+        (lambda side: Recorder(side), "cannot make the agents of 'a' without arguments .*'side'.*pass lambda"),
+    ],
+)
+def test_what_cannot_make_agents_is_refused_at_once(catalog: Catalog, factory: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        catalog.add_factory("a", factory, None)
+    assert "a" not in catalog
+
+
+async def test_a_factory_that_returns_no_agent_is_refused(catalog: Catalog) -> None:
+    catalog.add_factory("a", lambda: None, None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(TypeError, match="The factory of 'a' should return an agent, and returned None"):
+        await catalog.agent(A1)
+
+
 def test_a_type_is_taken_once(catalog: Catalog) -> None:
     catalog.add_factory("a", Recorder, None)
     with pytest.raises(ValueError, match="a already exists"):
