@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
-from typing import Final, TextIO
+from typing import BinaryIO, Final, TextIO
 
 from ..core.contexts import AgentInstantiationContext, MessageHandlerContext
 
@@ -45,6 +45,11 @@ class AgentPrints(io.TextIOBase):
     def fileno(self) -> int:
         """The log's."""
         return self._stream.fileno()
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The log's, for bytes: these carry no marks."""
+        return self._stream.buffer
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

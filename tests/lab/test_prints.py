@@ -34,5 +34,13 @@ def test_a_line_is_whose_it_was_begun_by() -> None:
     assert printed_by("play", lines) == []
 
 
+def test_bytes_go_to_the_log_as_they_are() -> None:
+    log = io.BytesIO()
+    out = AgentPrints(stream := io.TextIOWrapper(log))
+    out.buffer.write(b"not text\xff")
+    stream.flush()
+    assert log.getvalue() == b"not text\xff"
+
+
 def test_without_the_marks_the_log_is_what_was_printed() -> None:
     assert unmarked(written()) == "nobody\none\ntwo\nbegun by anna\nbob's\nis made\n"
