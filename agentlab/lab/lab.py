@@ -109,6 +109,8 @@ class Lab:
         address: str = "127.0.0.1:0",
         record_payloads: bool = True,
     ) -> None:
+        if isinstance(workers, str):
+            raise LabError(f"Workers are given as a number or as a list of names: workers=[{workers!r}].")
         wanted = [f"worker-{n}" for n in range(1, workers + 1)] if isinstance(workers, int) else list(workers)
         self._names: list[str] = []
         for name in wanted:

@@ -163,6 +163,11 @@ async def test_the_timeline_of_a_stopped_lab_and_of_its_saved_run_can_be_drawn(
     assert "<svg" in (tmp_path / "run.svg").read_text(encoding="utf-8")
 
 
+async def test_one_workers_name_in_the_place_of_a_list_is_refused() -> None:
+    with pytest.raises(LabError, match=r"workers=\['worker-1'\]"):
+        await Lab.start(workers="worker-1")
+
+
 async def test_a_lab_that_was_not_started_says_so() -> None:
     lab = Lab(workers=1)
     assert repr(lab) == "<Lab not started: no processes yet>"
