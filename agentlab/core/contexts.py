@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +74,25 @@ class MessageHandlerContext:
     @contextmanager
     def populate_context(agent_id: AgentId, message_id: str = "") -> Iterator[None]:
         """Say, within the ``with``, that `agent_id` handles the message `message_id`."""
-        token = _handling.set((agent_id, message_id))
+        token = begin_handling(agent_id, message_id)
         try:
             yield
         finally:
-            _handling.reset(token)
+            end_handling(token)
+
+
+Handling = tuple[AgentId, str] | None
+"""Which agent handles which message."""
+
+
+def begin_handling(agent_id: AgentId, message_id: str) -> Token[Handling]:
+    """Say that `agent_id` handles the message `message_id`, until `end_handling`."""
+    return _handling.set((agent_id, message_id))
+
+
+def end_handling(token: Token[Handling]) -> None:
+    """Say that the handling is over that `begin_handling` said had begun."""
+    _handling.reset(token)
 
 
 class AgentInstantiationContext:

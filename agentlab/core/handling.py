@@ -13,7 +13,7 @@ from typing import Any
 from .agents import Agent
 from .cancellation import is_being_cancelled
 from .catalog import Catalog
-from .contexts import MessageContext, MessageHandlerContext
+from .contexts import MessageContext, begin_handling, end_handling
 from .ids import AgentId
 
 Handle = Callable[[Agent], Coroutine[Any, Any, None]]
@@ -24,8 +24,11 @@ NoAgent = Callable[[BaseException], None]
 
 async def run_handler(agent: Agent, message: Any, ctx: MessageContext) -> Any:
     """Run the agent's handler for one message; return what it returns, raise what it raises."""
-    with MessageHandlerContext.populate_context(agent.id, ctx.message_id):
+    token = begin_handling(agent.id, ctx.message_id)
+    try:
         return await agent.on_message(message, ctx)
+    finally:
+        end_handling(token)
 
 
 class Deliveries:
@@ -63,7 +66,7 @@ class Deliveries:
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task of this runtime."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -204,9 +204,11 @@ class Journal:
     ) -> None:
         """Like `append`, for who keeps a copy's fields together."""
         texts = (detail, trace, payload) if trace or payload or isinstance(payload, bytes) else detail
-        if self._let_go == self._written - self.capacity:
-            self._let_oldest_go()
         at = self._written % self.capacity
+        if self._written - self._let_go == self.capacity:  # then the oldest event is in this event's place
+            if old := self._texts[at]:
+                self._text -= _length(old)
+            self._let_go += 1
         self._what[at] = what
         self._message[at] = message
         self._process[at] = process

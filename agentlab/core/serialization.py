@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, is_dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
@@ -65,11 +66,14 @@ class JsonMessageSerializer(MessageSerializer[Any]):
 
     def __init__(self, cls: type[Any]) -> None:
         from pydantic import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeAdapter
+        from pydantic_core import to_json
 
+        self._write = to_json
         self.cls = cls
         try:
             self._adapter: TypeAdapter[Any] = TypeAdapter(cls)
             self._adapter.rebuild()  # says now, and not at the first message, that an annotation is not defined
+            self._read = self._adapter.validator.validate_json
         except PydanticSchemaGenerationError as error:
             reason = str(error).partition(". ")[0]  # what follows is for who writes pydantic models
             raise ValueError(
@@ -90,16 +94,14 @@ class JsonMessageSerializer(MessageSerializer[Any]):
 
     def deserialize(self, payload: bytes) -> Any:
         """Raises pydantic's ValidationError (a ValueError) that names each wrong field."""
-        return self._adapter.validate_json(payload)
+        return self._read(payload)
 
     def serialize(self, message: Any) -> bytes:
         """UTF-8 encoded JSON. NaN and infinities are written as Python's json does, since JSON has no word for them; in
         a pydantic model, as its configuration says."""
-        from pydantic_core import PydanticSerializationError, to_json
-
         try:
-            return to_json(message, inf_nan_mode="constants")
-        except (PydanticSerializationError, UnicodeEncodeError) as error:
+            return self._write(message, inf_nan_mode="constants")
+        except ValueError as error:
             raise ValueError(f"{message!r:.200} cannot be written as JSON: {error}") from error
 
 
@@ -159,8 +161,12 @@ def _is_pydantic(cls: type[Any]) -> bool:
 
 def message_type_name(message: object) -> str:
     """The name on the wire of a message, or of a message class."""
-    cls = message if isinstance(message, type) else type(message)
-    return cls.DESCRIPTOR.full_name if _is_protobuf(cls) else cls.__name__  # type: ignore[attr-defined]
+    return _class_name(message if isinstance(message, type) else type(message))
+
+
+@lru_cache(maxsize=256)  # asked for every message; few, so that classes a notebook made anew are let go
+def _class_name(cls: type[Any]) -> str:
+    return cls.DESCRIPTOR.full_name if _is_protobuf(cls) else cls.__name__
 
 
 def checked_message(message: object) -> object:
@@ -207,6 +213,10 @@ class SerializationRegistry:
     def is_registered(self, type_name: str, data_content_type: str) -> bool:
         """Whether messages of this type can be read here."""
         return (type_name, data_content_type) in self._serializers
+
+    def reader(self, type_name: str, data_content_type: str) -> MessageSerializer[Any] | None:
+        """What messages of this type are read with; None for a type that was not added."""
+        return self._serializers.get((type_name, data_content_type))
 
     def type_name(self, message: object) -> str:
         """The message's type name on the wire."""

@@ -22,7 +22,18 @@ from ..core.journal import Journal
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
 from ..wire.faults import Rule
-from ..wire.parcels import ATTEMPT, Cancel, Event, Failure, LostMessage, Parcel, Report, Request, Response, WireError
+from ..wire.parcels import (
+    ATTEMPT,
+    Cancel,
+    Event,
+    Failure,
+    LostMessage,
+    Parcel,
+    ReportFields,
+    Request,
+    Response,
+    WireError,
+)
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
@@ -298,19 +309,21 @@ class Router:
     def _event(self, source: Connection, event: Event) -> None:
         payload = event.payload
         message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
-        topic, sender = _text(event.topic), _text(event.sender)
-        copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, _text(payload.type), len(payload.data))
+        topic, sender, type_, size = _text(event.topic), _text(event.sender), _text(payload.type), len(payload.data)
+        copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, type_, size)
         self._arrived(source, copy, event.sent_ns, event.lamport, payload.data)
-        if len(payload.data) > self.limits.max_message_bytes:
-            return self._drop(copy, "too large", self._too_large(len(payload.data)))
-        recipients = [agent for agent in self.directory.recipients(event.topic) if agent != event.sender]
+        if size > self.limits.max_message_bytes:
+            return self._drop(copy, "too large", self._too_large(size))
+        recipients = self.directory.recipients(event.topic)
+        if event.sender is not None:
+            recipients = [agent for agent in recipients if agent != event.sender]
         if not recipients:
             return self._drop(copy, "no subscriber", f"nobody subscribes to {topic}")
         by_worker: dict[str, list[tuple[AgentId, int]]] = {}
         deliveries: dict[str, list[Delivery]] = {}
         event.message_id = message_id
         for agent in recipients:
-            own = copy._replace(recipient=_text(agent))
+            own = Copy(j.EVENT, message_id, event.cause, sender, _text(agent), topic, type_, size)
             holder = self.directory.holder_of(agent)
             if holder is None:
                 self._drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
@@ -418,7 +431,7 @@ class Router:
             if not connection.reports and delivery.copy.kind != j.REQUEST:
                 connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it
 
-    def report(self, source: Connection, reports: list[Report]) -> None:
+    def report(self, source: Connection, reports: list[ReportFields]) -> None:
         """A worker says what became of copies that it was sent."""
         write, name = self.journal.write, source.name
         for delivery_id, what, time_ns, lamport, detail, trace in reports:

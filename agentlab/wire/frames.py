@@ -7,7 +7,8 @@ dialect is in `agentlab.wire.codec`. Decoding is where the network's input is ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -24,7 +25,7 @@ from .parcels import (
     Frame,
     Hello,
     LostMessage,
-    Report,
+    ReportFields,
     Welcome,
     WireError,
 )
@@ -61,7 +62,7 @@ def piece_bytes(piece: Piece) -> int:
 def encode_frame(
     pieces: Sequence[Piece] = (),
     *,
-    reports: Sequence[Report] = (),
+    reports: Sequence[ReportFields] = (),
     lost: Sequence[LostMessage] = (),
     clock: ClockSample | None = None,
     hello: Hello | None = None,
@@ -107,15 +108,16 @@ def encode_frame(
     return data
 
 
-def _write_reports(reports: Sequence[Report], into: lab_pb.Reports) -> None:
-    columns = list(zip(*reports, strict=True))
-    into.delivery_id.extend(columns[0])
-    into.what.extend([_WHAT_TO_WIRE[what] for what in columns[1]])
-    into.time_ns.extend(columns[2])
-    into.lamport.extend(columns[3])
-    for row, (text, trace) in enumerate(zip(columns[4], columns[5], strict=True)):
-        if text or trace:
-            into.details[row].text, into.details[row].traceback = cut(text), cut(trace)
+def _write_reports(reports: Sequence[ReportFields], into: lab_pb.Reports) -> None:
+    delivery_ids, whats, times_ns, lamports, texts, traces = zip(*reports, strict=True)
+    into.delivery_id.extend(delivery_ids)
+    into.what.extend(map(_WHAT_TO_WIRE.__getitem__, whats))
+    into.time_ns.extend(times_ns)
+    into.lamport.extend(lamports)
+    if any(texts) or any(traces):
+        for row, (text, trace) in enumerate(zip(texts, traces, strict=True)):
+            if text or trace:
+                into.details[row].text, into.details[row].traceback = cut(text), cut(trace)
 
 
 MOST_IN_A_FRAME: Final = 20_000
@@ -163,25 +165,25 @@ def decode_frame(data: bytes) -> Frame:
     return frame
 
 
-def _read_few_reports(raw: Sequence[lab_pb.Report]) -> list[Report]:
-    reports = []
+def _read_few_reports(raw: Sequence[lab_pb.Report]) -> list[ReportFields]:
+    reports: list[ReportFields] = []
     for one in raw:
         what = _WHAT_FROM_WIRE.get(one.what)
         if what is not None:
             text, trace = (cut(one.detail.text), cut(one.detail.traceback)) if one.HasField("detail") else ("", "")
-            reports.append(Report(one.delivery_id, what, one.time_ns, plausible_lamport(one.lamport), text, trace))
+            reports.append((one.delivery_id, what, one.time_ns, plausible_lamport(one.lamport), text, trace))
     return reports
 
 
-def _read_reports(raw: lab_pb.Reports) -> list[Report]:
+def _read_reports(raw: lab_pb.Reports) -> list[ReportFields]:
     details: Mapping[int, Any] = raw.details
-    reports = []
+    whats = map(_WHAT_FROM_WIRE.get, raw.what)
+    lamports = map(plausible_lamport, raw.lamport)
     # Columns of unequal length can only come from a broken worker: the rows that are whole count.
-    for row, (delivery_id, number, time_ns, lamport) in enumerate(
-        zip(raw.delivery_id, raw.what, raw.time_ns, raw.lamport, strict=False)
-    ):
-        what = _WHAT_FROM_WIRE.get(number)
-        if what is not None:
-            text, trace = (cut(details[row].text), cut(details[row].traceback)) if row in details else ("", "")
-            reports.append(Report(delivery_id, what, time_ns, plausible_lamport(lamport), text, trace))
-    return reports
+    rows: Iterable[Any] = zip(raw.delivery_id, whats, raw.time_ns, lamports, repeat(""), repeat(""), strict=False)
+    if len(details):
+        rows = (
+            (*row[:4], cut(details[n].text), cut(details[n].traceback)) if n in details else row
+            for n, row in enumerate(rows)
+        )
+    return [row for row in rows if row[1] is not None]

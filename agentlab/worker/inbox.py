@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +26,7 @@ from ..core.ids import AgentId
 from ..core.interventions import Interventions
 from ..core.serialization import SerializationRegistry
 from ..core.subscriptions import SubscriptionTable
-from ..wire.parcels import ATTEMPT, NOTHING, Cancel, Event, Failure, Payload, Report, Request, Response
+from ..wire.parcels import ATTEMPT, NOTHING, Cancel, Event, Failure, Payload, Request, Response
 from .connection import HostConnection
 from .remembering import Call, Memory, Run
 
@@ -171,27 +172,28 @@ class Inbox:
             (agent, 0) for agent in self._subscriptions.recipients(event.topic) if agent != event.sender
         ]
         for recipient, delivery_id in recipients:
-            self._deliver_event(event, recipient, self._received(delivery_id, event.lamport))
+            copy = self._received(delivery_id, event.lamport)
+            self._deliveries.deliver(
+                recipient,
+                partial(self._handle_event, event, recipient, copy),
+                partial(self._event_failed, event, recipient, copy),
+            )
 
-    def _deliver_event(self, event: Event, recipient: AgentId, copy: _Copy) -> None:
+    async def _handle_event(self, event: Event, recipient: AgentId, copy: _Copy, agent: Agent) -> None:
+        self._report(copy, j.STARTED)
         context = MessageContext(event.sender, event.topic, False, CancellationToken(), event.message_id)
+        try:
+            await run_handler(agent, self.read(recipient, event.payload), context)
+        except BaseException as error:
+            self._event_failed(event, recipient, copy, error)
+            if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
+                raise
+            return
+        self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
 
-        async def handle(agent: Agent) -> None:
-            self._report(copy, j.STARTED)
-            try:
-                await run_handler(agent, self.read(recipient, event.payload), context)
-            except BaseException as error:
-                failed(error)
-                if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
-                    raise
-                return
-            self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
-
-        def failed(error: BaseException) -> None:
-            logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
-            self._report(copy, j.FAILED, one_line(error), own_trace(error))
-
-        self._deliveries.deliver(recipient, handle, failed)
+    def _event_failed(self, event: Event, recipient: AgentId, copy: _Copy, error: BaseException) -> None:
+        logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
+        self._report(copy, j.FAILED, one_line(error), own_trace(error))
 
     def response_received(self, response: Response) -> None:
         """A reply came."""
@@ -225,11 +227,12 @@ class Inbox:
 
         `agent` is None for a reply to what was sent from outside any agent. Raises ValueError.
         """
-        registry = self._serializers
-        own = None if agent is None else self._catalog.messages_of(agent.type, payload.type)
-        if own is not None and own.is_registered(payload.type, payload.content_type):
-            registry = own
-        return registry.deserialize(payload.data, type_name=payload.type, data_content_type=payload.content_type)
+        type_name, content_type, data = payload
+        own = None if agent is None else self._catalog.messages_of(agent.type, type_name)
+        reader = None if own is None else own.reader(type_name, content_type)
+        if reader is not None:
+            return reader.deserialize(data)
+        return self._serializers.deserialize(data, type_name=type_name, data_content_type=content_type)
 
     def _write(self, value: Any) -> Payload:
         if value is None:
@@ -280,14 +283,14 @@ class Inbox:
     def _received(self, delivery_id: int, lamport: int) -> _Copy:
         now = self._lamport.merge(lamport)
         if delivery_id:
-            self._connection.outbox.report(Report(delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now))
+            self._connection.outbox.report((delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now, "", ""))
         return _Copy(delivery_id, self._stream)
 
     def _report(self, copy: _Copy, what: str, detail: str = "", trace: str = "") -> None:
         now = self._lamport.tick()
         if copy.delivery_id and copy.stream == self._stream:
             time_ns = self._connection.clock.now_ns()
-            self._connection.outbox.report(Report(copy.delivery_id, what, time_ns, now, detail, trace))
+            self._connection.outbox.report((copy.delivery_id, what, time_ns, now, detail, trace))
 
 
 def _cancel(token: CancellationToken) -> None:

@@ -13,7 +13,7 @@ from ..wire.codec import encode_plain
 from ..wire.columns import row_of
 from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, encode_frame, piece_bytes
 from ..wire.lost import PUBLISHED
-from ..wire.parcels import Cancel, ClockSample, LostMessage, Parcel, Report, Request, Response
+from ..wire.parcels import Cancel, ClockSample, LostMessage, Parcel, ReportFields, Request, Response
 from .unconfirmed import Unconfirmed
 
 FRAME_REPORTS: Final = 400
@@ -48,7 +48,7 @@ class Outbox:
         """Whether the next frame should ask the host for its time."""
         self.unconfirmed = Unconfirmed(self.ask)
         self._queue: deque[_Item] = deque()
-        self._reports: list[Report] = []
+        self._reports: list[ReportFields] = []
         self._lost: list[LostMessage] = []
         """What the host should be told of."""
         self._in_flight: set[str] = set()
@@ -96,7 +96,7 @@ class Outbox:
         """Queue a reply."""
         self._put(_Item(row_of(response), "", response))
 
-    def report(self, report: Report) -> None:
+    def report(self, report: ReportFields) -> None:
         """Say what became of a delivered copy."""
         self._reports.append(report)
         self._written.clear()

@@ -290,7 +290,7 @@ def test_a_logical_time_that_nobody_could_count_to_is_worth_nothing(lamport: int
     frame.reports.lamport.append(lamport)
     read = decode_frame(frame.SerializeToString())
     assert read.parcels[0].lamport == 0
-    assert read.reports[0].lamport == 0
+    assert Report(*read.reports[0]).lamport == 0
     plain = _request()
     plain.request.metadata["agentlab-lamport"] = str(lamport)
     assert decode_plain(plain.SerializeToString()).lamport == 0
@@ -329,7 +329,7 @@ def test_reports_of_unequal_columns_count_as_far_as_they_are_whole() -> None:
     frame.reports.what.extend([lab_pb.Reports.STARTED, 77, lab_pb.Reports.HANDLED])
     frame.reports.time_ns.extend([5, 6])
     frame.reports.lamport.extend([7, 8, 9])
-    assert [report.delivery_id for report in decode_frame(frame.SerializeToString()).reports] == [1]
+    assert [Report(*report).delivery_id for report in decode_frame(frame.SerializeToString()).reports] == [1]
 
 
 def test_a_protobuf_payload_rides_in_proto_data_both_ways() -> None:
