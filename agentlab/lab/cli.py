@@ -96,11 +96,8 @@ _OUTPUT = (
 @app.command()
 def host(
     address: Annotated[str, typer.Option(help="Where to listen. Port 0 takes a free one.")] = "127.0.0.1:50051",
-    keepalive_s: Annotated[
-        float,
-        typer.Option(help=_KEEPALIVE),
-    ] = 5.0,
-    deadline_s: Annotated[float, typer.Option(help=_DEADLINE)] = 60.0,
+    keepalive_s: Annotated[float, typer.Option(min=0.1, help=_KEEPALIVE)] = 5.0,
+    deadline_s: Annotated[float, typer.Option(min=0.001, help=_DEADLINE)] = 60.0,
     token_file: Annotated[Path | None, typer.Option(help=_TOKEN)] = None,
     owner_token_file: Annotated[Path | None, typer.Option(help=_OWNER_TOKEN)] = None,
     tls_cert: Annotated[Path | None, typer.Option(help=_HOST_CERT)] = None,
@@ -273,10 +270,7 @@ def _agent_class(text: str) -> tuple[str, Any]:
 @app.command()
 def timeline(
     run: Annotated[Path, typer.Argument(help="A run, saved with lab.save(…): a .jsonl file.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help=_OUTPUT),
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help=_OUTPUT)] = None,
 ) -> None:
     """Draw the delivery timeline of a saved run."""
     from .. import exports
@@ -290,7 +284,7 @@ def timeline(
         if output is None:
             typer.echo(view.text(opened, width=_console.width))
         else:
-            save = exports.save if output.suffix in exports.FORMATS else view.save
+            save = exports.save if output.suffix.lower() in exports.FORMATS else view.save
             typer.echo(f"Saved {save(opened, output)}")
     except (RunFileError, ValueError, OSError) as error:
         raise _fail(str(error)) from None
@@ -324,7 +318,7 @@ def conform(
     host: Annotated[str | None, typer.Option(help="The address of a host to examine.")] = None,
     expect_failures: Annotated[Path | None, typer.Option(help=_FAILURES)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
-    limit_s: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 3.0,
+    limit_s: Annotated[float, typer.Option(min=0.001, help="Seconds that an answer may take.")] = 3.0,
 ) -> None:
     """Examine a worker, or a host, that somebody wrote in another language.
 
