@@ -178,8 +178,20 @@ class Viewer:
         number = int(order[min(max(place, 0), len(order) - 1)])
         last_ns = max(event.time_ns for event in self.chronicle.copies[number])
         span = self.view.span if SPANS[self.view.span][0] else "last 20 messages"
-        self.change(until=last_ns - self.chronicle.first_ns, span=span)
+        window = self.view.window if self._is_in_window(number) else None
+        self.view = replace(self.view, until=last_ns - self.chronicle.first_ns, span=span, window=window)
         self.select(number)
+
+    def _is_in_window(self, number: int) -> bool:
+        """Whether a message lies whole in the window that is shown."""
+        if self.view.window is None:
+            return False
+        events = self.chronicle.copies[number]
+        if self.view.is_logical:
+            ticks = [event.lamport for event in events]
+        else:
+            ticks = [event.time_ns - self.chronicle.first_ns for event in events]
+        return self.view.window[0] <= min(ticks) and max(ticks) <= self.view.window[1]
 
     def _order(self) -> Numbers:
         """The numbers of the messages that pass the filter, in the order they began."""

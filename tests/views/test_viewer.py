@@ -71,6 +71,18 @@ def test_stepping_goes_through_what_the_filter_lets_pass():
         assert viewer.view.selected[1] == j.RESPONSE
 
 
+@pytest.mark.parametrize("is_logical", [False, True])
+def test_a_step_out_of_the_window_leaves_it_and_one_within_it_does_not(is_logical):
+    viewer = viewer_of(journals.debate(), View(is_logical=is_logical))
+    everything = (0, viewer.chronicle.last_clock if is_logical else viewer.end)
+    viewer.change(window=everything, until=-1)
+    viewer.step(1)
+    assert viewer.view.window == everything
+    viewer.change(window=(0, 1))
+    viewer.step(1)
+    assert viewer.selected in viewer.lens.look(viewer.view).visible
+
+
 @pytest.mark.parametrize("speed", SPEEDS.values())
 def test_a_replay_goes_forward_to_the_end_and_waits_are_cut_short(speed):
     story = journals.Story({"a/1": "w"})
