@@ -12,6 +12,7 @@ import pytest
 from histories import STORIES, any_journal, every_story, unhurried
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends import backend_agg
 from matplotlib.image import imread
 
 from agentlab.core import journal as j
@@ -259,3 +260,12 @@ def save(name: str, png: bytes) -> None:
     if folder := os.environ.get("AGENTLAB_TEST_PICTURES"):
         Path(folder).mkdir(exist_ok=True)
         (Path(folder) / name).write_bytes(png)
+
+
+def test_a_picture_reads_no_file(monkeypatch):
+    """Whoever reads lets another thread take its turn: beside a busy cell, that is the end of a live picture."""
+    events = journals.debate()
+    frame_of(events)
+    with monkeypatch.context() as patch:
+        patch.setattr(backend_agg, "get_font", None)
+        frame_of([*events, *journals.nested_calls()])
