@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -45,7 +45,7 @@ class MessageStream:
         self._clock = sample
         self.wake.set()
 
-    async def run(self, receive: Callable[[bytes], None]) -> None:
+    async def run(self, receive: Callable[[bytes], Iterator[None] | None]) -> None:
         """Until either side ends the stream, or it is lost."""
         reason = "the connection was lost"
         try:
@@ -96,18 +96,20 @@ async def _at_once() -> None:
 
 async def read(
     context: Context,
-    receive: Callable[[bytes], None],
+    receive: Callable[[bytes], Iterator[None] | None],
     reject: Callable[[WireError], None],
     ready: Callable[[], Awaitable[None]] = _at_once,
 ) -> str:
-    """Until the client ends its half of the stream. Each message is taken when `ready` says so."""
+    """Until the client ends its half of the stream. Each message is taken when `ready` says so, and if
+    `receive` iterates, with what else there is to do in between."""
     while True:
         data: Any = await context.read()
         await ready()
         if data is grpc.aio.EOF:
             return "its stream ended"
         try:
-            receive(data)
+            for _ in receive(data) or ():
+                await asyncio.sleep(0)
         except WireError as error:
             reject(error)
 

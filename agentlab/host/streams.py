@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import grpc
@@ -18,12 +18,12 @@ import grpc.aio
 
 from ..core import journal as j
 from ..version import __version__
-from ..wire import calls, control, faults, watching
-from ..wire.codec import LONGEST_NAME, decode_plain
+from ..wire import calls, control, draining, faults, watching
+from ..wire.codec import LARGEST_ENVELOPE, LONGEST_NAME, decode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
 from .clients import Clients
-from .connection import LimitError
+from .connection import Connection, LimitError
 from .control import ControlDesk
 from .message_stream import Context, MessageStream, read, until_one_ends
 from .moving import Moves
@@ -44,8 +44,12 @@ WATCH_PACE: Final = 1000
 HELLO_S: Final = 20.0
 """How long a worker may take to introduce itself on a link."""
 
+SLICE: Final = 50
+"""Messages of one frame that are taken at once: some milliseconds' work, and others' messages come in between."""
+
 CONTROL_QUEUE: Final = 1000
-"""Control messages that may wait for a client that does not read them."""
+"""Control messages that may wait for a client that does not read them; then the oldest go. Likewise bytes, of which
+as many may wait as of messages."""
 
 
 WhoIs = Callable[[str], Awaitable[tuple[str, int] | None]]
@@ -84,7 +88,7 @@ class Streams:
         link: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             "Open": stream(self.open_link),
             "WithdrawAgent": unary(self._asked(self.withdraw_agent, registers=True)),
-            "KeepAgents": unary(self._asked(self._moves.keep, most_bytes=self._router.limits.max_message_bytes)),
+            "KeepAgents": unary(self._asked(self._moves.keep, most_bytes=draining.KEEP_BYTES)),
             "Leave": unary(self._asked(self._moves.leave)),
             "WaitIdle": unary(self._asked(self._moves.wait_idle)),
             "HandOver": unary(self._asked(self._moves.hand_over, most_bytes=self._router.limits.max_message_bytes)),
@@ -256,28 +260,46 @@ class Streams:
         )
         await context.write(encode_frame(welcome=welcome))
 
-        def receive(data: bytes) -> None:
+        def receive(data: bytes) -> Iterator[None] | None:
             if connection.closed:
-                return  # what is not counted as taken is told to be lost
+                return None  # what is not counted as taken is told to be lost
             received_ns = time.time_ns()
             stream.pace.heard()
             frame: Frame = decode_frame(data)
             connection.taken += len(frame.parcels) + len(frame.rejected) + len(frame.cancels) + len(frame.lost)
-            for error in frame.rejected:
-                self._router.reject(connection, error)
-            if frame.reports:
-                self._router.report(connection, frame.reports)
-            for parcel in frame.parcels:
-                self._router.receive(connection, parcel)
-            for cancel in frame.cancels:
-                self._router.cancel(connection, cancel)
-            for lost in frame.lost:
-                self._router.lost(connection, lost)
+            if len(frame.parcels) + len(frame.rejected) > SLICE:
+                return self._take_slices(connection, frame)
+            self._take(connection, frame)
             if frame.clock is not None:
                 stream.answer_clock(ClockSample(frame.clock.worker_sent_ns, received_ns))
             stream.said_goodbye = stream.said_goodbye or frame.goodbye
+            return None
 
         await stream.run(receive)
+
+    def _take(self, connection: Connection, frame: Frame) -> None:
+        for error in frame.rejected:
+            self._router.reject(connection, error)
+        if frame.reports:
+            self._router.report(connection, frame.reports)
+        for parcel in frame.parcels:
+            self._router.receive(connection, parcel)
+        for cancel in frame.cancels:
+            self._router.cancel(connection, cancel)
+        for lost in frame.lost:
+            self._router.lost(connection, lost)
+
+    def _take_slices(self, connection: Connection, frame: Frame) -> Iterator[None]:
+        """The same, with a pause after so many messages. A frame of ours has fewer; nothing holds others to that."""
+        parcels, rejected = frame.parcels, frame.rejected
+        for begin in range(0, max(len(parcels), len(rejected)), SLICE):
+            if connection.closed:
+                return
+            end = begin + SLICE
+            self._take(connection, Frame(parcels=parcels[begin:end], rejected=rejected[begin:end]))
+            yield
+        frame.parcels, frame.rejected = [], []
+        self._take(connection, frame)
 
     async def open_channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """AutoGen's stream of single messages."""
@@ -316,24 +338,35 @@ class Streams:
     async def open_control_channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """AutoGen's stream of control messages."""
         client_id = await _client_id(context)
-        queue: deque[bytes] = deque(maxlen=CONTROL_QUEUE)
+        queue: deque[bytes] = deque()
         wake = asyncio.Event()
+        limits, waiting = self._router.limits, 0
 
         def send(data: bytes) -> None:
+            nonlocal waiting
             queue.append(data)
+            waiting += len(data)
+            while len(queue) > CONTROL_QUEUE or waiting > limits.queue_bytes:
+                waiting -= len(queue.popleft())
+                self._router.counters["control message dropped"] += 1
             wake.set()
 
         def receive(data: bytes) -> None:
+            if len(data) > limits.max_message_bytes + LARGEST_ENVELOPE:
+                raise WireError(f"it has {len(data):,} bytes, and its content may have {limits.max_message_bytes:,}")
             problem = self._control.receive(client_id, control.decode_control(data))
             if problem:
                 self._note(client_id, f"control message: {problem}")
 
         async def write() -> None:
+            nonlocal waiting
             while not self._closing.is_set():
                 await wake.wait()
                 wake.clear()
                 while queue:
-                    await context.write(queue.popleft())
+                    data = queue.popleft()
+                    waiting -= len(data)
+                    await context.write(data)
 
         try:
             self._clients.enter(client_id, context.peer())

@@ -19,6 +19,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from ..core.ids import AgentId
 from ..core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
 from ..core.topics import TopicId
+from .counting import MESSAGE, check_fields
 from .generated import agent_worker_pb2 as agents_pb
 from .parcels import (
     NOTHING,
@@ -349,6 +350,7 @@ def encode_bare_error(request_id: str, error: str) -> bytes:
 
 def decode_plain(data: bytes) -> Parcel:
     """Raises WireError."""
+    check_fields(data, MESSAGE)
     try:
         message = agents_pb.Message.FromString(data)
     except DecodeError as error:

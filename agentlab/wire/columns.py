@@ -24,8 +24,15 @@ Row = tuple[int, str, str, str, str, str, bytes, int, int, int, str, str, float,
 _DATA: Final = 6
 """Where in a row the payload's bytes are."""
 
+_REST: Final = 13
+_RECIPIENTS: Final = 14
+"""Where its metadata and failure, and its recipients are."""
+
 _BESIDE: Final = 256
-"""About as many bytes as a row has beside its payload."""
+"""About as many bytes as a row has beside its payload, its metadata and its recipients."""
+
+_A_RECIPIENT: Final = 32
+"""About as many bytes as one has."""
 
 _REQUEST: Final = int(lab_pb.Parcels.REQUEST)
 _RESPONSE: Final = int(lab_pb.Parcels.RESPONSE)
@@ -39,7 +46,12 @@ _NONE: Final[list[Any]] = []
 
 def row_bytes(row: Row) -> int:
     """About how many bytes a row has."""
-    return len(row[_DATA]) + _BESIDE
+    size = len(row[_DATA]) + _BESIDE
+    if row[_REST] is not None:
+        metadata, failure = row[_REST]
+        size += sum(len(name) + len(text) for name, text in metadata.items())
+        size += 0 if failure is None else len(failure.text) + len(failure.traceback)
+    return size + len(row[_RECIPIENTS]) * _A_RECIPIENT if row[_RECIPIENTS] else size
 
 
 def row_of(parcel: Parcel) -> Row:
@@ -149,12 +161,12 @@ def read_rows(raw: lab_pb.Parcels, size: int, rejected: list[WireError]) -> list
                 if long_names:
                     check_names(cells)
                 parcel = read_row(*cells)
+                if envelopes:  # before a map of many small entries is read
+                    check_envelope(cells, rests[row].ByteSize() if row in rests else 0)
                 if row in rests:
                     read_rest(rests[row], parcel)
                 if recipients is not None and isinstance(parcel, Event):
                     parcel.recipients = recipients.pop(row, [])
-                if envelopes:
-                    check_envelope(cells, rests[row].ByteSize() if row in rests else 0)
                 parcels.append(parcel)
             except WireError as error:
                 error.request_id = cells[1] if cells[0] == _REQUEST else ""

@@ -18,6 +18,9 @@ from .parcels import WireError
 KEEP_CHARACTERS: Final = 100_000
 """Of names in one call: about a millisecond's work for the host."""
 
+KEEP_BYTES: Final = 512 * 1024
+"""The largest such call: with names of one character it has five times as many bytes as characters."""
+
 
 def encode_keep(agents: Iterable[AgentId]) -> Iterator[bytes]:
     """What `KeepAgents` is asked: about these agents, which the worker has; in several calls when they are many."""

@@ -53,12 +53,12 @@ def read_few(raw: Sequence[lab_pb.Parcel], size: int, rejected: list[WireError])
                 check_names(cells)
             parcel = read_row(*cells)
             has_rest = one.HasField("rest")
+            if size > LARGEST_ENVELOPE:  # before a map of many small entries is read
+                check_envelope(cells, one.rest.ByteSize() if has_rest else 0)
             if has_rest:
                 read_rest(one.rest, parcel)
             if receivers and isinstance(parcel, Event):
                 parcel.recipients = [(agent_of(to.agent), to.delivery_id) for to in one.recipients]
-            if size > LARGEST_ENVELOPE:
-                check_envelope(cells, one.rest.ByteSize() if has_rest else 0)
             parcels.append(parcel)
         except WireError as error:
             error.request_id = one.id if one.kind == lab_pb.Parcels.REQUEST else ""

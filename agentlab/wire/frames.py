@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from ..core import journal as j
 from .codec import cut, plausible_lamport, short
 from .columns import Row, read_rows, row_bytes, row_count, write_rows
+from .counting import FRAME, check_fields
 from .few import FEW, read_few, write_few
 from .generated import agentlab_pb2 as lab_pb
 from .lost import read_lost, write_lost
@@ -127,6 +128,7 @@ many empty ones is small on the wire, and would keep its reader busy for seconds
 
 def decode_frame(data: bytes) -> Frame:
     """Raises WireError when the bytes are no frame; what is illegal in it is put aside in `Frame.rejected`."""
+    check_fields(data, FRAME)
     try:
         raw = lab_pb.Frame.FromString(data)
     except DecodeError as error:

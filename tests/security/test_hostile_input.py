@@ -24,14 +24,16 @@ import pytest
 from child_scripts.actor import Actor, Order, Report
 from child_scripts.child import Child
 from conftest import Cast
+from google.protobuf.internal.encoder import _VarintBytes
 from hypothesis import strategies as st
 from raw import LIMIT_S, RawClient, raw_client
 from until import until
 
 from agentlab import AgentId, Tokens, WorkerRuntime, try_get_known_serializers_for_type
 from agentlab.wire import calls, watching
+from agentlab.wire.columns import row_of
 from agentlab.wire.frames import encode_frame
-from agentlab.wire.parcels import Hello
+from agentlab.wire.parcels import Hello, Payload, Request
 
 from . import hostile
 
@@ -50,13 +52,19 @@ MOST_MEMORY = 300 * 1024 * 1024
 class Honest:
     """Two workers that talk all the while, and whose calls must all succeed."""
 
-    def __init__(self, asker: WorkerRuntime) -> None:
+    def __init__(self, asker: WorkerRuntime, host: psutil.Process) -> None:
         self._asker = asker
+        self._host = host
         self.calls = 0
+        self.waited_s = 0.0
+        """How long the host worked, at most, from one reply to the next."""
         self._talking = asyncio.ensure_future(self._talk())
 
     async def _talk(self) -> None:
+        worked_s = _worked_s(self._host)
         while True:
+            before_s, worked_s = worked_s, _worked_s(self._host)
+            self.waited_s = max(self.waited_s, worked_s - before_s)
             self.calls += 1
             reply = await self._asker.send_message(Order("echo", self.calls), AgentId("actor", "k"), deadline_s=30)
             assert reply == Report(self.calls)
@@ -71,8 +79,16 @@ class Honest:
         assert isinstance(results[0], asyncio.CancelledError), results[0]
 
 
+def _worked_s(process: psutil.Process) -> float:
+    """Its processor's time: what a busy machine does otherwise is not in it."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 class Target:
     """A host in a process of its own, and what must be true of it after an attack."""
+
+    honest: Honest
 
     def __init__(self, child: Child) -> None:
         self.child = child
@@ -107,7 +123,8 @@ async def attacked(cast: Cast, children: list[Child]) -> AsyncIterator[Target]:
     asker = await cast.worker(address, "asker", token=TOKENS.worker)
     await Actor.register(actor, "actor", Actor)
     asker.add_message_serializer(try_get_known_serializers_for_type(Report))
-    target, honest = Target(children[0]), Honest(asker)
+    target = Target(children[0])
+    honest = target.honest = Honest(asker, target.process)
     await until(lambda: honest.calls > 3)
     print(f"AGENTLAB_SEED={SEED}")
     yield target
@@ -296,3 +313,56 @@ async def test_streams_that_are_opened_and_left_half_open(attacked: Target) -> N
         await asyncio.sleep(0.5)
         for stream in streams:
             stream.cancel()
+
+
+def _repeated(field: int, item: bytes = b"", size: int = 8_000_000) -> bytes:
+    """A field so many times that they make a message of this size."""
+    one = _field(field, item)
+    return one * (size // len(one))
+
+
+def _field(number: int, data: bytes) -> bytes:
+    return _VarintBytes(number << 3 | 2) + _VarintBytes(len(data)) + data
+
+
+def _map(field: int, size: int = 8_000_000) -> bytes:
+    """A map of texts, with as many entries as have room."""
+    return b"".join(_field(field, b"\x0a\x06%06x" % n) for n in range(size // 10))
+
+
+LONG_WORK = {
+    "objects of a frame": (calls.LINK, "Open", lambda: [_repeated(8)]),
+    "metadata of a frame's object": (calls.LINK, "Open", lambda: [_field(8, b"\x08\x01" + _field(14, _map(1)))]),
+    "metadata of a frame's row": (
+        calls.LINK,
+        "Open",
+        lambda: [_field(3, _field(14, b"\x08\x00" + _field(2, _map(1))))],
+    ),
+    "rows of a table": (calls.LINK, "Open", lambda: [_field(3, _repeated(2))]),
+    "requests for nobody": (calls.LINK, "Open", lambda: [encode_frame([row_of(FOR_NOBODY)] * 19_000)]),
+    "metadata": (calls.AGENT_RPC, "OpenChannel", lambda: [_field(1, _map(6))]),
+    "attributes": (calls.AGENT_RPC, "OpenChannel", lambda: [_field(3, _map(5))]),
+}
+FOR_NOBODY = Request("r", AgentId("nobody-of-this-name", "k"), Payload("Order", "application/json", b"{}"))
+
+
+async def test_a_message_that_would_take_long_to_read_is_refused_or_gives_way_to_others(attacked: Target) -> None:
+    async with raw_client(attacked.address, "heavy", TOKENS.worker) as client:
+        for n in range(300):  # one of them might be meant
+            await client.agent_rpc("RegisterAgent", calls.encode_register_agent(f"nobody-of-that-name-{n}"))
+        for what, (service, method, make) in LONG_WORK.items():
+            attacked.honest.waited_s = 0.0
+            one = RawClient(client.channel, f"heavy {what}", TOKENS.worker)
+            stream = one.begin(service, method)
+            if method == "Open":
+                await stream.write(encode_frame(hello=Hello(what, 0, "heavy")))
+            reading = asyncio.ensure_future(_drain(stream))
+            for data in make():
+                await stream.write(data)
+            await stream.done_writing()
+            await asyncio.wait_for(reading, 60)
+            calls_so_far = attacked.honest.calls
+            await until(lambda so_far=calls_so_far: attacked.honest.calls > so_far + 2, 30)  # type: ignore[misc]
+            print(f"{what}: {attacked.honest.waited_s:.2f} s")
+            assert attacked.honest.waited_s < 0.5, what
+    attacked.check()

@@ -16,7 +16,7 @@ from agentlab import AgentId, TopicId, TypeSubscription
 from agentlab.core.journal import TEXT_CAPACITY, Journal
 from agentlab.host.clients import REMEMBERED, Clients
 from agentlab.host.connection import LimitError, Limits
-from agentlab.wire import calls, codec, columns, frames
+from agentlab.wire import calls, codec, columns, counting, frames
 from agentlab.wire.control import Control, SaveState, decode_control, encode_control, encode_question
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
@@ -312,6 +312,51 @@ def test_very_many_cancellations_reports_receivers_and_map_entries_are_refused()
     with pytest.raises(WireError, match="beside its payload") as error:
         codec.decode_plain(message.SerializeToString())
     assert error.value.request_id == "r"
+
+
+def test_the_fields_of_a_large_message_are_counted_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MOST_FIELDS", 3)
+    monkeypatch.setattr(counting, "LARGE", 10)
+    payload = Payload("Order", "application/json", b"x" * 100)
+    for parcel in (Request("r", AgentId("a", "k"), payload), Event(TopicId("t", "s"), payload)):
+        with pytest.raises(WireError, match="more than 3 fields"):
+            codec.decode_plain(codec.encode_plain(parcel))
+        with pytest.raises(WireError, match="more than 3 fields"):
+            frames.decode_frame(frames.encode_frame([columns.row_of(parcel)]))
+    monkeypatch.setattr(counting, "MOST_FIELDS", 50)
+    request = Request("r", AgentId("a", "k"), payload, metadata={str(n): "" for n in range(30)})
+    for times in (1, 10):  # as an object of its own, and in a table
+        data = frames.encode_frame([columns.row_of(request)] * times)
+        if times == 1:
+            assert frames.decode_frame(data).parcels == [request]
+        else:
+            with pytest.raises(WireError, match="more than 50 fields"):
+                frames.decode_frame(data)
+    assert codec.decode_plain(codec.encode_plain(request)) == request
+    for broken in (b"\x0a\xff", b"\x0a" + b"\xff" * 20, b"\x0b" * 20, b"\xff" * 20, b"\x09\x01" * 10):
+        with pytest.raises(WireError):
+            codec.decode_plain(broken)
+
+
+def test_what_travels_beside_a_payload_counts_for_the_room_that_it_takes() -> None:
+    request = Request("r", AgentId("a", "k"), ASK, metadata={"name": "x" * 100_000})
+    event = Event(TopicId("t", "s"), ASK, recipients=[(AgentId("a", "k"), 1)] * 10_000)
+    failed = Response("r", failure=Failure("RemoteHandlerError", "x" * 100_000))
+    for parcel in (request, event, failed):
+        assert columns.row_bytes(columns.row_of(parcel)) > 100_000
+
+
+async def test_control_messages_have_a_largest_size(cast: Cast) -> None:
+    host = cast.host(limits=Limits(max_message_bytes=1000))
+    async with raw_client(host.address) as client:
+        await client.open_plain("mine")
+        control = client.begin(calls.AGENT_RPC, "OpenControlChannel")
+        await control.write(encode_control(Control("1", "agentid=mine/k", "clientid=raw", b"x" * 300_000)))
+        await until(lambda: any("its content may have 1,000" in event.detail for event in host.journal))
+        code, text = await refusal(client.call(calls.LINK, "KeepAgents", bytes(600_000)))
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "the host takes 524,288" in text
+        control.cancel()
 
 
 def test_long_texts_of_errors_and_cancellations_are_cut() -> None:
