@@ -20,7 +20,7 @@ from agentlab.wire import calls, codec, columns, counting, frames
 from agentlab.wire.control import Control, SaveState, decode_control, encode_control, encode_question
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
-from agentlab.wire.parcels import Event, Failure, Payload, Request, Response, WireError
+from agentlab.wire.parcels import Event, Failure, Payload, Report, Request, Response, WireError
 
 ASK = Payload("Order", "application/json", b"{}")
 LONG = "x" * (codec.LONGEST_NAME + 1)
@@ -375,7 +375,8 @@ def test_long_texts_of_errors_and_cancellations_are_cut() -> None:
     frame.reports.lamport.append(1)
     frame.reports.details[0].text = frame.reports.details[0].traceback = text
     read = frames.decode_frame(frame.SerializeToString())
-    assert max(len(read.cancels[0].reason), len(read.reports[0].detail), len(read.reports[0].trace)) < 20_000
+    report = Report(*read.reports[0])
+    assert max(len(read.cancels[0].reason), len(report.detail), len(report.trace)) < 20_000
 
 
 def test_the_journal_lets_go_of_old_events_when_texts_are_long() -> None:
