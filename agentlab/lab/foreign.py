@@ -127,27 +127,16 @@ class ForeignWorker(ChildProcess):
     def tell(self, command: str, **arguments: Any) -> None:
         """It understands no commands."""
 
-    async def kill(self) -> None:
-        if self.alive:
-            self.state = "killed"
-            self._signal_all(getattr(signal, "SIGKILL", signal.SIGTERM))
-            if not self.pid and self._process is not None:
-                self._process.kill()
-        await self._gone()
+    def _kill(self) -> None:
+        self._signal_all(getattr(signal, "SIGKILL", signal.SIGTERM))
+        if not self.pid:
+            super()._kill()
 
-    def pause(self) -> None:
-        if not hasattr(signal, "SIGSTOP"):
-            raise LabError("This system cannot pause a process.")
-        if self.state != "running":
-            raise LabError(f"{self.name} cannot be paused: it is {self.state}.")
+    def _stand_still(self) -> None:
         self._signal_all(signal.SIGSTOP)
-        self.state = "paused"
 
-    def resume(self) -> None:
-        if self.state != "paused":
-            raise LabError(f"{self.name} cannot be resumed: it is {self.state}.")
+    def _go_on(self) -> None:
         self._signal_all(signal.SIGCONT)
-        self.state = "running"
 
     def _signal_all(self, number: int) -> None:
         """The program leads a session: it and what it started hear it together."""

@@ -199,10 +199,9 @@ class ChildProcess:
 
     async def kill(self) -> None:
         """End it at once, without a chance to say anything; wait until it is gone."""
-        if self._process is not None and self.alive:
+        if self.alive:
             self.state = "killed"
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._kill()
         await self._gone()
 
     def pause(self) -> None:
@@ -211,17 +210,28 @@ class ChildProcess:
             raise LabError("This system cannot pause a process.")
         if self.state != "running":
             raise LabError(f"{self.name} cannot be paused: it is {self.state}.")
-        guard = [sys.executable, "-I", "-S", "-c", _RESUME_WHEN_ALONE, str(self.pid)]
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, **_own_session())
-        os.kill(self.pid, signal.SIGSTOP)
+        self._stand_still()
         self.state = "paused"
 
     def resume(self) -> None:
         """Let it go on. Raises LabError when it is not paused."""
         if self.state != "paused":
             raise LabError(f"{self.name} cannot be resumed: it is {self.state}.")
-        os.kill(self.pid, signal.SIGCONT)
+        self._go_on()
         self.state = "running"
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def _stand_still(self) -> None:
+        guard = [sys.executable, "-I", "-S", "-c", _RESUME_WHEN_ALONE, str(self.pid)]
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, **_own_session())
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def _go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
         self._dismiss_guard()
 
     def _dismiss_guard(self) -> None:
