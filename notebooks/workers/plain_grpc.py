@@ -46,7 +46,10 @@ class Worker:
             event = message.cloudEvent
             ours = [s.typeSubscription for s in self.subscriptions]
             for handle in {self.agents[s.agent_type] for s in ours if s.topic_type == event.type}:
-                await handle(event.source, event.attributes["dataschema"].ce_string, json.loads(event.binary_data))
+                try:
+                    await handle(event.source, event.attributes["dataschema"].ce_string, json.loads(event.binary_data))
+                except Exception as error:  # nobody waits for an answer
+                    print(f"{event.type}/{event.source} was not handled: {error!r}", flush=True)
 
 
 async def shout(key, message_type, content):

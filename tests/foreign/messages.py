@@ -10,3 +10,8 @@ class Shout:
     """What `plain_grpc.py` answers."""
 
     text: str
+
+
+@dataclass
+class Mute:
+    """What it cannot handle."""

@@ -22,7 +22,7 @@ from agentlab.lab.errors import LabError, ProcessStartError
 from agentlab.lab.guard import __file__ as GUARD
 
 from .conftest import SCRIPTS, WORKERS
-from .messages import Shout
+from .messages import Mute, Shout
 
 PLAIN = WORKERS / "plain_grpc.py"
 MISBEHAVING = SCRIPTS / "misbehaving.py"
@@ -48,6 +48,13 @@ async def test_a_program_joins_under_the_name_it_was_given(lab: Lab) -> None:
     await lab.publish_message(Shout("rain"), "news/b")
     await until(lambda: "shouter/b received Shout {'text': 'rain'}" in lab.logs("loud"))
     assert "shouter/a received" in lab.logs("loud", 2)
+
+
+async def test_a_published_message_that_it_cannot_handle_does_not_end_it(lab: Lab) -> None:
+    await lab.add_worker("tough", script=PLAIN)
+    await lab.publish_message(Mute(), "news/b")
+    await until(lambda: "news/b was not handled: KeyError('text')" in lab.logs("tough"))
+    assert await lab.send_message(Shout("hello"), "shouter/a") == Shout("HELLO!")
 
 
 async def test_its_lane_has_its_name_from_the_first_event_on(lab: Lab) -> None:
