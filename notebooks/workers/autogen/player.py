@@ -17,7 +17,9 @@ replays the lines below. For a real one, add ``autogen-ext[openai]`` to the depe
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 from dataclasses import dataclass
 
 from autogen_agentchat.agents import AssistantAgent
@@ -67,11 +69,13 @@ class Player(RoutedAgent):
 
 
 async def main(host: str, agent_type: str = "player-b", side: str = "against") -> None:
+    # AutoGen's own stop() would wait for handlers that never end.
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     runtime = GrpcWorkerAgentRuntime(host)
     await runtime.start()
     runtime.add_message_serializer(try_get_known_serializers_for_type(Argument))  # it is told only what handlers take
     await Player.register(runtime, agent_type, lambda: Player(side))
-    await runtime.stop_when_signal()
+    await asyncio.Event().wait()
 
 
 asyncio.run(main(*sys.argv[1:]))
