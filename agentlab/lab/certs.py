@@ -170,8 +170,8 @@ class Certificates:
 
 def _write(folder: Path, name: str, tls: Tls) -> list[Path]:
     paths = [folder / f"{name}.pem", folder / f"{name}.key"]
+    write_new(paths[1], tls.key)  # first: where a key is left, nothing is written that does not go with it
     write_new(paths[0], tls.cert)
-    write_new(paths[1], tls.key)
     return paths
 
 
