@@ -130,7 +130,7 @@ async def _run(check: Callable[[Any], Awaitable[None]], subject: Any, expected: 
 
 
 class _HostVisit:
-    """See `agentlab.lab.hosts.Visit`."""
+    """See `agentlab.conformance.hosts.Visit`."""
 
     def __init__(self, address: str, limit_s: float) -> None:
         self.limit_s = limit_s
@@ -150,7 +150,7 @@ class _HostVisit:
 
 
 class _WorkerExamination:
-    """See `agentlab.lab.workers.Examination`."""
+    """See `agentlab.conformance.workers.Examination`."""
 
     peer: PlainPeer
 

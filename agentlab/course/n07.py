@@ -14,6 +14,7 @@ from ..lab.faults import OneFault
 from ..lab.lab import Lab
 from .exercises import exercise
 from .expecting import Wrong, attempt, eventually, expect
+from .n03 import now
 
 DEADLINE_S = 0.4
 """As long as the exercises wait for a reply that was lost."""
@@ -28,11 +29,6 @@ def asked(lab: Lab, after: int, agent_type: str) -> int:
         and event.recipient.startswith(f"{agent_type}/")
         for event in lab.journal
     )
-
-
-def now(lab: Lab) -> int:
-    """The number of the journal's newest event."""
-    return max((event.seq for event in lab.journal), default=0)
 
 
 async def euros(lab: Lab, message: Any, to: str) -> int:

@@ -89,7 +89,6 @@ class Schedule:
         plan.done += 1
 
     async def _carry_out(self, plan: Plan) -> None:
-        wait_s = plan.after_s
         try:
             while True:
                 if plan.done and plan.for_s is not None:

@@ -189,7 +189,7 @@ class HostConnection:
                     pause_s = FIRST_RETRY_S
             except grpc.RpcError as error:
                 lost = _reason(error)
-                if getattr(error, "code", lambda: None)() == grpc.StatusCode.UNAUTHENTICATED:
+                if code_of(error) == grpc.StatusCode.UNAUTHENTICATED:
                     self._refused = f"The host at {self.address} refused {self.name}: {lost} {_WHERE_TOKENS_ARE}"
                     # Whoever waits for the first connection gets it as an error.
                     level = logging.WARNING if self._was_joined else logging.INFO
@@ -455,6 +455,11 @@ async def _raise_status(call: Any) -> None:
     raise grpc.aio.AioRpcError(
         await call.code(), await call.initial_metadata(), await call.trailing_metadata(), await call.details()
     )
+
+
+def code_of(error: grpc.RpcError) -> Any:
+    """The status with which a call ended; None where the error has none."""
+    return getattr(error, "code", lambda: None)()
 
 
 def _described(status: grpc.StatusCode, details: str) -> str:

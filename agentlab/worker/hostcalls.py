@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 import grpc
 
 from ..core.exceptions import HostLostError
 from ..wire import calls, watching
-from .connection import HostConnection
+from .connection import HostConnection, code_of
 
 logger = logging.getLogger("agentlab.worker")
 
@@ -84,11 +83,6 @@ class HostCalls:
     async def note_process(self, process: str, what: str, detail: str) -> None:
         """Have the host's journal say what was done to a process."""
         await self._connection.call(calls.LINK, "NoteProcess", watching.encode_note_process(process, what, detail))
-
-
-def code_of(error: grpc.RpcError) -> Any:
-    """The status with which a call ended; None where the error has none."""
-    return getattr(error, "code", lambda: None)()
 
 
 def details_of(error: grpc.RpcError) -> str:
