@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import ipywidgets as w
 
-from ..core.journal import HOST
+from ..core.journal import HOST, MOVED
 from ..lab.addresses import NOTEBOOK
 from .markup import duration, escaped, size, span, table
-from .panel import Panel, close_all
-from .reading import LabFacts, ProcessFacts
+from .observing import PERIOD_S
+from .panel import Panel, close_all, offer
+from .reading import LabFacts, ProcessFacts, new_events
 
 COLUMNS: Final = ("process", "state", "pid", "uptime", "memory", "msg/s", "agents")
+SHARERS: Final = "others that share them"
 _NUMBERS: Final = frozenset({"pid", "uptime", "memory", "msg/s"})
 _SIGNS: Final = {"running": ("●", "good"), "paused": ("❚❚", "warn"), "starting": ("…", "quiet")}
 """A state by its shape too: not everybody tells the colours apart."""
@@ -40,12 +43,12 @@ def sign(process: ProcessFacts) -> tuple[str, str]:
 
 
 def actions(process: ProcessFacts, running: bool) -> frozenset[str]:
-    """What can be done to a process: ``pause``, ``resume``, ``kill``, ``restart``, ``remove``."""
+    """What can be done to a process: ``pause``, ``resume``, ``kill``, ``restart``, ``drain``, ``remove``."""
     if not running or process.name == NOTEBOOK or process.state == "starting":
         return frozenset()
     possible = {"restart"}
     if process.state == "running":
-        possible |= {"pause", "kill"}
+        possible |= {"pause", "kill"} if process.name == HOST else {"pause", "kill", "drain"}
     elif process.state == "paused":
         possible |= {"resume", "kill"}
     if process.name != HOST:
@@ -72,21 +75,23 @@ class _Row:
         ("pause", "Pause", "Let it stand still (SIGSTOP)"),
         ("restart", "Restart", "End it, and start it again with its agents"),
         ("kill", "Kill", "End it at once (SIGKILL)"),
+        ("drain", "Drain", "Let it end its work and hand its agents over to others, and stop it: nothing is lost"),
         ("remove", "Remove", "End it in order, and forget it"),
     )
+    WORKERS_OWN: Final = frozenset({"drain", "remove"})
 
     def __init__(self, process: ProcessFacts, act: Callable[[str, str], None]) -> None:
         self.name = process.name
         self.facts = w.HTML(layout=w.Layout(flex="1 1 490px", min_width="300px", margin="0"))
         self.buttons: dict[str, Any] = {}
         for action, text, tip in self.BUTTONS:
-            if process.name != NOTEBOOK and (action, process.name) != ("remove", HOST):
-                button = w.Button(description=text, tooltip=tip, layout=w.Layout(width="76px", height="26px"))
+            if process.name != NOTEBOOK and not (process.name == HOST and action in self.WORKERS_OWN):
+                button = w.Button(description=text, tooltip=tip, layout=w.Layout(width="72px", height="26px"))
                 button.add_class(f"agentlab-{action}-{process.name.replace('.', '-')}")
                 button.on_click(lambda _, action=action: act(self.wanted(action), self.name))
                 self.buttons[action] = button
         self.box = w.HBox(
-            [self.facts, w.HBox(list(self.buttons.values()), layout=w.Layout(flex="0 0 324px", overflow="visible"))],
+            [self.facts, w.HBox(list(self.buttons.values()), layout=w.Layout(flex="0 0 384px", overflow="visible"))],
             layout=w.Layout(
                 flex_flow="row wrap", align_items="center", width="100%", overflow="visible", min_height="30px"
             ),
@@ -109,7 +114,7 @@ class _Row:
 
 
 class TopologyPanel(Panel):
-    """The topology panel: host and workers as they really are, and buttons to add, kill, pause, resume, restart."""
+    """The topology panel: host and workers as they really are, and buttons to add, kill, pause, restart, drain them."""
 
     title = "Processes"
 
@@ -117,7 +122,7 @@ class TopologyPanel(Panel):
         self.head = w.HTML()
         self.names = w.HTML(
             f'<div class="agentlab-facts agentlab-quiet">{"".join(_heading(name) for name in COLUMNS)}</div>',
-            layout=w.Layout(width="calc(100% - 324px)", min_width="300px"),
+            layout=w.Layout(width="calc(100% - 384px)", min_width="300px"),
         )
         self.rows = w.VBox([], layout=w.Layout(overflow="visible"))
         self.new_name = w.Text(placeholder="its name, or none", layout=w.Layout(width="150px"))
@@ -126,8 +131,12 @@ class TopologyPanel(Panel):
         )
         self.add.add_class("agentlab-add-worker")
         self.add.on_click(lambda _: self.add_worker())
+        self.heir = w.Dropdown(options=[SHARERS], layout=w.Layout(width="200px"))
+        self.heir.add_class("agentlab-heir")
         self._rows: dict[str, _Row] = {}
-        return [self.head, self.names, self.rows, w.HBox([self.add, self.new_name])]
+        drained = w.HBox([w.HTML(span("Agents of a drained worker go to", "quiet")), self.heir])
+        below = w.Layout(flex_flow="row wrap", justify_content="space-between", overflow="visible")
+        return [self.head, self.names, self.rows, w.HBox([w.HBox([self.add, self.new_name]), drained], layout=below)]
 
     def button(self, action: str, process: str) -> Any:
         """The button that does this to that process. Raises KeyError."""
@@ -136,6 +145,8 @@ class TopologyPanel(Panel):
     def show(self, facts: LabFacts) -> None:
         self.head.value = _head(facts)
         self.add.disabled = not facts.running
+        heirs = [SHARERS, *(process.name for process in facts.processes if process.name not in {HOST, NOTEBOOK})]
+        offer(self.heir, heirs, self.heir.value if self.heir.value in heirs else SHARERS)
         gone = [name for name in self._rows if name not in {process.name for process in facts.processes}]
         new = [process for process in facts.processes if process.name not in self._rows]
         for process in new:
@@ -150,6 +161,9 @@ class TopologyPanel(Panel):
 
     def act(self, action: str, name: str) -> None:
         """Do something to a process."""
+        if action == "drain":
+            self.drain(name)
+            return
         lab = self.lab
         works: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
             "pause": lab.pause,
@@ -164,6 +178,27 @@ class TopologyPanel(Panel):
             return f"{name} was {_DONE[action]}."
 
         self.do(f"{action.capitalize()} {name}", work, key=name)
+
+    def drain(self, name: str) -> None:
+        """End a worker in order; meanwhile it is said how far that is."""
+        to = None if self.heir.value == SHARERS else self.heir.value
+
+        async def work() -> str:
+            began, _ = new_events(self.lab, 0)
+            draining = asyncio.ensure_future(self.lab.drain(name, to=to))
+            try:
+                while not (await asyncio.wait([draining], timeout=PERIOD_S))[0]:
+                    moved = sum(
+                        event.what == MOVED for event in new_events(self.lab, began)[1] if event.process == name
+                    )
+                    sessions = self.facts.snapshot.sessions if self.facts.snapshot else []
+                    busy = sum(session.target_worker == name for session in sessions)
+                    self.say(f"Drain {name}: {_count(moved, 'agent')} moved, {_count(busy, 'request')} in work …")
+                return f"Drained {await draining}."
+            finally:
+                draining.cancel()
+
+        self.do(f"Drain {name}", work, key=name)
 
     def add_worker(self) -> None:
         """Start another worker, under the name that is typed, if any."""
@@ -191,6 +226,10 @@ _DONE: Final = {
     "restart": "restarted",
     "remove": "removed",
 }
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _heading(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from until import until
 
 from agentlab import Lab
 from agentlab.core.journal import ARRIVED, EVENT, HANDLED, PROCESS, RECEIVED, SENT, JournalEvent
+from agentlab.panels import topology
 from agentlab.panels.reading import LabFacts, ProcessFacts, Rates
 from agentlab.panels.topology import TopologyPanel, actions, row, row_html
 
@@ -42,7 +44,7 @@ def test_what_a_process_is_called_stays_text() -> None:
 @pytest.mark.parametrize(
     ("name", "state", "possible"),
     [
-        ("worker-1", "running", {"pause", "kill", "restart", "remove"}),
+        ("worker-1", "running", {"pause", "kill", "restart", "drain", "remove"}),
         ("worker-1", "paused", {"resume", "kill", "restart", "remove"}),
         ("worker-1", "killed", {"restart", "remove"}),
         ("worker-1", "exited 1", {"restart", "remove"}),
@@ -123,6 +125,36 @@ async def test_workers_can_be_added_and_removed(start_lab: StartLab, opened: Kee
     panel.button("remove", "anna").click()
     await until(lambda: "anna" not in panel._rows)
     assert len(panel.rows.children) == 3
+
+
+async def test_a_worker_is_drained_with_a_click_and_it_is_said_how_far_that_is(
+    start_lab: StartLab, opened: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from .cast import Echo, Say, Sleep
+
+    monkeypatch.setattr(topology, "PERIOD_S", 0.02)
+    lab = await start_lab(2)
+    await lab.register("worker-1", "echo", Echo)
+    for key in "abc":
+        await lab.send_message(Say("hello"), f"echo/{key}")
+    panel = opened(TopologyPanel(lab))
+    said: list[str] = []
+    panel.note.observe(lambda change: said.append(change.new), "value")
+    panel.button("drain", "worker-1").click()
+    await until(lambda: "Nobody but worker-1 has &#x27;echo&#x27;" in panel.note.value)
+    assert lab["worker-1"].state == "running"
+    sleeping = asyncio.ensure_future(lab.send_message(Sleep(0.7), "echo/a"))
+    await until(lambda: any(row["to"] == "echo/a" for row in lab.sessions()))
+    assert panel.heir.options == ("others that share them", "worker-1", "worker-2")
+    panel.heir.value = "worker-2"
+    panel.button("drain", "worker-1").click()
+    panel.button("drain", "worker-1").click()  # in a hurry
+    await until(lambda: "Drained worker-1: stopped; 3 agents moved (3 to worker-2)." in panel.note.value)
+    assert any("Drain worker-1: 2 agents moved, 1 request in work" in text for text in said)
+    assert (await sleeping).text == "slept"
+    await until(lambda: "○ stopped" in panel._rows["worker-1"].facts.value)
+    assert panel.button("drain", "worker-1").disabled
+    assert (await lab.send_message(Say("hello"), "echo/a")).text == "echo hello"
 
 
 async def test_a_worker_that_dies_or_stops_by_itself_is_seen_within_half_a_second(
