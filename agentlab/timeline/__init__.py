@@ -3,7 +3,7 @@
 `plot` draws a run or a journal with matplotlib, `save` writes that picture into a file, `text` lists the same as
 plain text, and `layout` gives it as data. Read in this order: `axis`, `folding`, `shapes`, `lanes`, `hops`,
 `marks`, `placing` (all pure), then `style`, `labels`, `ruler`, `listing`, `overview` (still no matplotlib), and
-`ground`, `arrows`, `picture`, `draw`.
+`ground`, `stacks`, `arrows`, `picture`, `draw`.
 """
 
 from __future__ import annotations

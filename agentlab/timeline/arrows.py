@@ -5,7 +5,7 @@ Read next: `agentlab.timeline.draw`, which puts the picture together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import copysign
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from .glyphs import as_it_is
 from .ground import break_lines
 from .labels import Box, Line, place_labels, shortened
 from .shapes import Arrow, Layout
+from .stacks import ROW, Symbol, mark_symbols
 from .style import ARROWS, FAINT, INK, WHITE, ArrowLook
 
 ALL_LABELLED: Final = 40
@@ -143,7 +144,8 @@ def label_arrows(picture: Layout, ax: Axes) -> None:
     for arrow, line in zip(arrows, lines, strict=True):
         (further if (arrow.message_id, arrow.style) in seen else first).append((arrow, line))
         seen.add((arrow.message_id, arrow.style))
-    wanted = [*_mark_labels(picture, ax)]
+    symbols = mark_symbols(picture, ax)
+    wanted = [*_mark_labels(symbols, ax)]
     needed = len(wanted)
     if len(arrows) <= ALL_LABELLED:
         needed += sum(bool(arrow.label) for arrow, _ in first)
@@ -157,7 +159,8 @@ def label_arrows(picture: Layout, ax: Axes) -> None:
     # a label may stand a little over the right edge, where the margin is
     frame = Box(extent.x0, extent.y0, extent.x1 + 0.3 * ax.figure.dpi, extent.y1)
     size = LABEL_SIZE * ax.figure.dpi / 72
-    places = place_labels([(text, line) for text, _, line in wanted], size, frame, [*lines, *lane_lines], needed)
+    obstacles = [*lines, *lane_lines, *(_symbol_line(symbol, ax) for symbol in symbols)]
+    places = place_labels([(text, line) for text, _, line in wanted], size, frame, obstacles, needed)
     to_data = to_pixels.inverted()
     for (text, colour, _), place in zip(wanted, places, strict=True):
         if place is None:
@@ -177,16 +180,25 @@ def _within(line: Line, left: float, right: float) -> Line:
     return x0 + low * (x1 - x0), y0 + low * (y1 - y0), x0 + high * (x1 - x0), y0 + high * (y1 - y0)
 
 
-def _mark_labels(picture: Layout, ax: Axes) -> Iterator[tuple[str, str, Line]]:
+def _mark_labels(symbols: Iterable[Symbol], ax: Axes) -> Iterator[tuple[str, str, Line]]:
     """The labels of what happened to messages on lanes: the error's name where there is one (a request that missed
-    its deadline, say, which no arrow shows), else the message's type."""
-    for mark in picture.marks:
-        error = mark.detail.partition(":")[0]
-        label = error if error in BY_NAME else mark.label
-        is_seen = picture.axis.first <= mark.at <= picture.axis.last and not picture.is_faint(
-            mark.message_id, mark.kind
-        )
-        if mark.message_id and label and is_seen:
-            x, y = ax.transData.transform((picture.axis.place(mark.at), mark.lane))
-            reach = 10 * ax.figure.dpi / 72  # points: past the symbol and the line of the lane
-            yield shortened(label, 22), INK, (x, y - reach, x, y + reach)
+    its deadline, say, which no arrow shows), else the message's type. Each stands once beside its stack."""
+    per_point = ax.figure.dpi / 72
+    told = set()
+    for symbol in symbols:
+        for mark in symbol.marks:
+            error = mark.detail.partition(":")[0]
+            label = error if error in BY_NAME else mark.label
+            beside = (mark.lane, symbol.x, label)
+            if mark.message_id and label and not symbol.is_faint and beside not in told:
+                told.add(beside)
+                x, y = ax.transData.transform((symbol.x, mark.lane))
+                reach = (10 + 0.8 * ROW * (symbol.rows - 1)) * per_point  # past the symbols and the line of the lane
+                yield shortened(label, 22), INK, (x, y - reach, x, y + reach)
+
+
+def _symbol_line(symbol: Symbol, ax: Axes) -> Line:
+    """A line through a symbol, and through the number beside it: no label should cross it."""
+    x, y = ax.transData.transform((symbol.x, symbol.y))
+    half = symbol.look.area**0.5 / 2 * ax.figure.dpi / 72
+    return x - half, y, x + half * (3 if len(symbol.marks) > 1 else 1), y

@@ -18,6 +18,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from agentlab.core.journal import FAILED, Journal, JournalEvent
 from agentlab.core.run import Run
@@ -30,12 +31,15 @@ from .overview import overview
 from .picture import Picture
 from .placing import layout
 from .shapes import EMPTY, Bar, LaneKind, Layout
+from .stacks import mark_symbols
 from .strip import draw_density
-from .style import BARS, ESTIMATED, FAINT, FATES, GREY, INK, MARKS, QUIET_MARKS, SymbolLook
+from .style import BARS, ESTIMATED, FAINT, FATES, GREY, INK, MARKS, QUIET_MARKS, WHITE, SymbolLook
 
 FORMATS: Final = (".svg", ".png", ".pdf")
 _BAR: Final = 0.17
 """Height of a handler bar; a lane is 1 high."""
+_COUNT_SIZE: Final = 7.0
+"""Points: the number beside a symbol that stands for several marks."""
 
 
 def plot(
@@ -204,12 +208,15 @@ def _draw_symbols(picture: Layout, ax: Axes) -> list[Artist]:
             x0, y0, x1, y1 = ends(arrow, picture)
             faint = picture.is_faint(arrow.message_id, arrow.kind)
             places.setdefault((ESTIMATED, faint), []).append((x0 + (x1 - x0) / 4, y0 + (y1 - y0) / 4))
-    for mark in picture.marks:
-        if mark.weight == "covered":
-            continue
-        look = QUIET_MARKS[mark.what] if mark.weight == "quiet" else MARKS[mark.what]
-        faint = bool(mark.message_id) and picture.is_faint(mark.message_id, mark.kind)
-        places.setdefault((look, faint), []).append((picture.axis.place(mark.at), mark.lane))
+    for symbol in mark_symbols(picture, ax):
+        places.setdefault((symbol.look, symbol.is_faint), []).append((symbol.x, symbol.y))
+        if len(symbol.marks) > 1:
+            right = (0.6 * symbol.look.area**0.5, 0)  # points
+            number = f"({len(symbol.marks)})"
+            count = ax.annotate(number, (symbol.x, symbol.y), xytext=right, textcoords="offset points")
+            count.set(va="center_baseline", fontsize=_COUNT_SIZE, color=INK, zorder=6)
+            count.set(path_effects=[withStroke(linewidth=2.0, foreground=WHITE, alpha=0.85)])
+            count.set(alpha=FAINT if symbol.is_faint else None)
     legend: list[Artist] = []
     explained = set()
     for (look, faint), points in places.items():

@@ -30,6 +30,7 @@ from .pixels import Image, drawn, png
 from .ruler import duration
 from .shapes import EMPTY
 from .sheet import DPI, Sheets
+from .stacks import mark_symbols
 from .strip import draw_latencies
 from .style import GREY, INK
 
@@ -85,7 +86,7 @@ def render(
     _caption(figure, picture.remarks(), width)
     images = [drawn(figure), *_legend(legend, width, ratio)]
     pixels = _Pixels(ax, ratio, round(figure.get_size_inches()[1] * DPI))
-    hits, tips = _hits(scene, chronicle, pixels)
+    hits, tips = _hits(scene, chronicle, pixels, ax)
     box = ax.get_window_extent()
     left, right = box.x0 / ratio, box.x1 / ratio
     top, bottom = pixels.down(box.y1), pixels.down(strip.get_window_extent().y0)
@@ -170,8 +171,8 @@ def _scale(scene: Scene, pixels: _Pixels) -> list[list[float]]:
     return [[pixels.x(axis.place(tick)), tick] for tick in ticks]
 
 
-def _hits(scene: Scene, chronicle: Chronicle, pixels: _Pixels) -> tuple[list[list[Any]], list[list[Any]]]:
-    picture, axis = scene.layout, scene.layout.axis
+def _hits(scene: Scene, chronicle: Chronicle, pixels: _Pixels, ax: Axes) -> tuple[list[list[Any]], list[list[Any]]]:
+    picture = scene.layout
     hits: list[list[Any]] = []
     tips: list[list[Any]] = []
     places: dict[Copy, int] = {}
@@ -197,18 +198,16 @@ def _hits(scene: Scene, chronicle: Chronicle, pixels: _Pixels) -> tuple[list[lis
         if place is not None:
             x0, y0, x1, y1 = ends(arrow, picture)
             hits.append(["arrow", pixels.x(x0), pixels.y(y0), pixels.x(x1), pixels.y(y1), place])
-    for mark in picture.marks:
-        if mark.weight == "covered" or not axis.first <= mark.at <= axis.last:
-            continue
-        if mark.kind == PROCESS:
-            place = len(tips)
-            lines = [picture.lanes[mark.lane].name, mark.what, mark.detail[:160]]
-            tips.append([-1, *(line for line in lines if line)])
-        else:
-            place = tip_of((mark.message_id, mark.kind, mark.recipient))
-        if place is not None:
-            x, y = pixels.x(axis.place(mark.at)), pixels.y(mark.lane)
-            hits.append(["point", x, y, x, y, place])
+    for symbol in mark_symbols(picture, ax):
+        for mark in symbol.marks:
+            if mark.kind == PROCESS:
+                place = len(tips)
+                lines = [picture.lanes[mark.lane].name, mark.what, mark.detail[:160]]
+                tips.append([-1, *(line for line in lines if line)])
+            else:
+                place = tip_of((mark.message_id, mark.kind, mark.recipient))
+            if place is not None:
+                hits.append(["point", *(2 * [pixels.x(symbol.x), pixels.y(symbol.y)]), place])
     return hits, tips
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
+
 import journals
 import pytest
 from histories import both_views, hops, names
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentlab.core import journal as j
 from agentlab.core.exceptions import BY_NAME
 from agentlab.core.journal import JournalEvent
+from agentlab.timeline.draw import plot
 from agentlab.timeline.placing import layout
+from agentlab.timeline.shapes import Mark
+from agentlab.timeline.stacks import stacks
 
 
 def host_made_error(type: str) -> list[JournalEvent]:
@@ -89,3 +97,26 @@ def test_the_mark_of_a_killed_worker_covers_the_end_of_its_connection(order):
         j.KILLED: "full",
         j.JOINED: "full",
     }
+
+
+@given(st.lists(st.tuples(st.floats(0, 300), st.integers(0, 2), st.sampled_from("abc")), max_size=30))
+def test_every_mark_is_in_one_stack_and_stacks_keep_apart(drawn):
+    marks = [(x, Mark(what, lane, round(x), "", "", str(n))) for n, (x, lane, what) in enumerate(drawn)]
+    found = stacks(marks, lambda mark: mark.what)
+    assert Counter(mark for _, stack in found for alike in stack for mark in alike) == Counter(m for _, m in marks)
+    for lane in range(3):
+        places = sorted((x, sum(map(len, stack))) for x, stack in found if stack[0][0].lane == lane)
+        assert all(b - a >= (26 if size > 1 else 11) for (a, size), (b, _) in pairwise(places))
+    assert all(len({mark.what for mark in alike}) == 1 for _, stack in found for alike in stack)
+
+
+@pytest.mark.parametrize("apart_ns", [0, 3600 * 1_000_000_000])
+def test_marks_on_one_place_are_one_symbol_with_their_number(apart_ns):
+    story = journals.Story({"echo/1": "worker"})
+    for n in range(3):
+        what = {"kind": j.REQUEST, "message_id": f"m{n}", "sender": "", "recipient": "echo/1", "type": "Hello"}
+        story.log(j.SENT, "notebook", story.now - 1_000_000, **what)
+        story.log(j.DELAYED, j.HOST, detail="by 1 s", **what)
+        story.now += apart_ns
+    figure = plot(story.events, fold=False)
+    assert [text.get_text() for text in figure.axes[0].texts].count("(3)") == (1 if apart_ns == 0 else 0)
