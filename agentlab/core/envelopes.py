@@ -1,6 +1,6 @@
 """What waits in the standalone runtime's queue: messages with what the runtime must know about them.
 
-Read next: `agentlab.core.standalone`.
+Read next: `agentlab.core.backlog`.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ import logging
 import math
 import time
 import uuid
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from . import journal as j
 from .agents import Agent
+from .backlog import Backlog
 from .cancellation import CancellationToken, is_being_cancelled
 from .catalog import close_agents
 from .contexts import MessageContext, MessageHandlerContext
@@ -68,12 +68,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
         self._ignore_unhandled_exceptions = ignore_unhandled_exceptions
         self.journal = journal
         """What happened to every message, if it was asked for."""
-        self._queue: deque[Envelope] = deque()
-        self._arrived = asyncio.Event()
-        self._unfinished = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._failure: BaseException | None = None
+        self._backlog = Backlog()
         self._open_requests: set[asyncio.Future[Any]] = set()
         self._running: asyncio.Task[None] | None = None
         self._stopping = False
@@ -158,34 +153,22 @@ class SingleThreadedAgentRuntime(LocalRuntime):
         self._put(Event(message, context, MessageHandlerContext.message_id()))
 
     def _put(self, item: Envelope) -> None:
-        self._unfinished += 1
-        self._idle.clear()
-        self._queue.append(item)
-        self._arrived.set()
+        self._backlog.put(item)
         self._record(j.SENT, item)
-
-    def _finished(self) -> None:
-        self._unfinished -= 1
-        if self._unfinished == 0:
-            self._idle.set()
 
     # Processing
 
     @property
     def unprocessed_messages_count(self) -> int:
         """How many messages wait in the queue."""
-        return len(self._queue)
+        return len(self._backlog)
 
     async def process_next(self) -> None:
         """Take one message off the queue, waiting for one if need be, and start its handling.
 
         Raises what an event's handler raised since, unless unhandled exceptions are ignored.
         """
-        while not self._queue and self._failure is None:
-            self._arrived.clear()
-            await self._arrived.wait()
-        self._raise_failure()
-        item = self._queue.popleft()
+        item = await self._backlog.take()
         try:
             match item:
                 case Request():
@@ -195,14 +178,9 @@ class SingleThreadedAgentRuntime(LocalRuntime):
                 case Reply():
                     await self._end_request(item)
         except asyncio.CancelledError:
-            self._queue.appendleft(item)  # an intervention handler was being asked; nothing was started yet
+            self._backlog.put_back(item)  # an intervention handler was being asked; nothing was started yet
             raise
         await asyncio.sleep(0)  # let what was started begin
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
 
     async def _start_request(self, item: Request) -> None:
         try:
@@ -222,7 +200,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
                 return
             self._record(j.UNHANDLED if item.context.unhandled else j.HANDLED, item, item.recipient)
             self._put(Reply(value, item))
-            self._finished()
+            self._backlog.finished()
 
         self._record(j.RECEIVED, item, item.recipient)
         self._deliveries.deliver(item.recipient, handle, lambda error: self._fail_request(item, error, j.FAILED))
@@ -237,7 +215,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
                 item.reply.cancel()
             else:
                 item.reply.set_exception(error)
-        self._finished()
+        self._backlog.finished()
 
     async def _end_request(self, item: Reply) -> None:
         request = item.request
@@ -256,7 +234,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
             else:
                 self._record(j.RECEIVED, item)
                 request.reply.set_result(value)
-        self._finished()
+        self._backlog.finished()
 
     async def _start_event(self, item: Event) -> None:
         context = item.context
@@ -270,7 +248,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
             if not isinstance(error, MessageDroppedException):
                 logger.error("A published message reaches nobody: %r", error, exc_info=error)
             self._record(j.DROPPED, item, None, f"{type(error).__name__}: {error}")
-            self._finished()
+            self._backlog.finished()
             return
         if not recipients:
             self._record(j.DROPPED, item, None, f"nobody subscribes to {context.topic_id}")
@@ -300,8 +278,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
             logger.error("Error processing publish message for %s", recipient, exc_info=error)
             self._record(j.FAILED, item, recipient, f"{type(error).__name__}: {error}")
             if not self._ignore_unhandled_exceptions:
-                self._failure = error
-                self._arrived.set()
+                self._backlog.fail(error)
             self._end_copy(item)
 
         self._record(j.RECEIVED, item, recipient)
@@ -310,7 +287,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
     def _end_copy(self, item: Event) -> None:
         item.open -= 1
         if item.open == 0:
-            self._finished()
+            self._backlog.finished()
 
     # Running
 
@@ -333,7 +310,7 @@ class SingleThreadedAgentRuntime(LocalRuntime):
 
     async def stop_when_idle(self) -> None:
         """Stop when the queue is empty and no handler runs. Raises RuntimeError when not started."""
-        await self._until(self._idle.wait())
+        await self._until(self._backlog.until_idle())
         await self._stop()
 
     async def stop_when(self, condition: Callable[[], bool], check_period: float = 0.05) -> None:
@@ -372,17 +349,15 @@ class SingleThreadedAgentRuntime(LocalRuntime):
             await self._deliveries.cancel_all()
         finally:
             self._stopping = False
-        while self._queue:
-            self._record(j.DROPPED, self._queue.popleft(), None, STOPPED)
-        self._unfinished = len(self._deliveries.tasks)  # one, when it is a handler that stops the runtime
-        if self._unfinished == 0:
-            self._idle.set()
+        # One still runs when it is a handler that stops the runtime.
+        for item in self._backlog.give_up(still_running=len(self._deliveries.tasks)):
+            self._record(j.DROPPED, item, None, STOPPED)
         for reply in list(self._open_requests):
             if not reply.done():
                 reply.set_exception(UndeliverableException("The runtime was stopped before there was a reply."))
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
-        self._raise_failure()
+        self._backlog.raise_failure()
 
     def _is_end_of_all(self, error: BaseException) -> bool:
         """Whether it is `stop` that ends a handler, and not the handler itself."""
