@@ -14,7 +14,7 @@ from ..lab.faults import Fault, Setting
 from ..lab.presets import PRESETS
 from ..lab.schedule import DEEDS, KILL, PAUSE, RESTART, RESUME
 from ..wire.faults import KINDS, SetRule
-from .form import labelled
+from .form import labelled, side_by_side
 from .markup import span
 from .messages import recipients
 from .panel import Panel, close_all, offer
@@ -134,9 +134,9 @@ class FaultsPanel(Panel):
         )
         right = w.VBox(
             [self.head, self.rows, w.HBox([self.clear_button, self.heal_button])],
-            layout=w.Layout(flex="1 1 320px", min_width="260px", overflow="visible", padding="0 0 0 12px"),
+            layout=w.Layout(flex="1 1 320px", min_width="260px", overflow="visible"),
         )
-        return [w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", overflow="visible"))]
+        return [side_by_side(left, right)]
 
     def _text(self, value: str, nothing: str = "") -> Any:
         return w.Text(value=value, placeholder=nothing, layout=w.Layout(**_SHORT), continuous_update=False)

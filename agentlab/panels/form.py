@@ -167,3 +167,10 @@ def labelled(name: str, widget: Any, tip: str = "") -> Any:
         return box
     label = w.Label(name, tooltip=tip or None, layout=w.Layout(width=f"{LABEL_PX}px", flex="0 0 auto"))
     return w.HBox([label, box], layout=w.Layout(width="100%", overflow="visible"))
+
+
+def side_by_side(left: Any, right: Any) -> Any:
+    """Two boxes beside each other, or one below the other where the page is narrow."""
+    # CSS calls it gap by now; under its first name, too, it counts for boxes that are no grid.
+    layout = w.Layout(flex_flow="row wrap", overflow="visible", grid_gap="8px 12px")
+    return w.HBox([left, right], layout=layout)

@@ -14,7 +14,7 @@ from ..lab.addresses import NOTEBOOK
 from .classes import Choice, choices, imported, proposed_type
 from .editing import SourceError, compiled, renewed, source_of
 from .fields import FormError, arguments, parameters_of
-from .form import Form, labelled
+from .form import Form, labelled, side_by_side
 from .markup import block, escaped, span, table
 from .observing import in_a_thread
 from .panel import Panel, offer
@@ -85,9 +85,9 @@ class RegisterPanel(Panel):
                 self.mistake,
                 w.HBox([self.apply_button, self.reset_button], layout=w.Layout(flex_flow="row wrap")),
             ],
-            layout=w.Layout(flex="1 1 420px", min_width="300px", overflow="visible", padding="0 0 0 12px"),
+            layout=w.Layout(flex="1 1 420px", min_width="300px", overflow="visible"),
         )
-        return [w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", overflow="visible"))]
+        return [side_by_side(left, right)]
 
     # What there is
 

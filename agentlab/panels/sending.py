@@ -11,7 +11,7 @@ import ipywidgets as w
 from ..core.ids import AgentId
 from ..lab.addresses import agent_id, topic_id
 from .fields import FormError, fields_of, make
-from .form import Form, labelled
+from .form import Form, labelled, side_by_side
 from .markup import span
 from .messages import Order, Sending, deadline_of, deadline_text, message_types, reached, recipients
 from .ordering import keep_order
@@ -89,9 +89,9 @@ class SendPanel(Panel):
         )
         right = w.VBox(
             [self.result, w.HTML(span("History", "title")), self.history, self.again_button],
-            layout=w.Layout(flex="1 1 320px", min_width="260px", overflow="visible", padding="0 0 0 12px"),
+            layout=w.Layout(flex="1 1 320px", min_width="260px", overflow="visible"),
         )
-        return [w.HBox([left, right], layout=w.Layout(flex_flow="row wrap", overflow="visible"))]
+        return [side_by_side(left, right)]
 
     @property
     def direct(self) -> bool:
