@@ -127,8 +127,9 @@ function render({ model, el }) {
     const next = model.get("frame");
     if (!next || !next.png) return;
     const image = await createImageBitmap(new Blob([next.png], { type: "image/png" }));
-    if (gone || model.get("frame") !== next) return; // a later one has come meanwhile
-    if (preview && next.window < asked && Date.now() < patient) return;
+    const isLate = gone || model.get("frame") !== next; // a later one has come meanwhile
+    if (isLate || (preview && next.window < asked && Date.now() < patient)) return image.close();
+    if (picture) picture.close(); // a page would hold on to megabytes for each frame until it cleans up
     picture = image;
     frame = next;
     preview = null;
@@ -352,6 +353,8 @@ function render({ model, el }) {
   say();
   return () => {
     gone = true;
+    if (picture) picture.close();
+    picture = null;
     clearTimeout(timer);
     resized.disconnect();
     model.off("change:frame", show);
