@@ -29,6 +29,7 @@ from ..timeline.shapes import NOTHING
 from ..timeline.sheet import Sheets
 from ..timeline.viewer import Viewer
 from .ordering import keep_order
+from .panel import close_all
 from .timeline_canvas import TimelineCanvas, details_state, frame_state
 from .timeline_controls import TimelineControls, replay, toggle
 from .timeline_feed import feed, is_live, lanes_of
@@ -117,10 +118,7 @@ class LiveTimeline:
             if self._hurry is not None:
                 DRAWING.call(self._hurry.set)
             self._has_drawn.set()
-            self.controls.close()
-            for widget in (self.canvas, self.widget):
-                widget.layout.close()
-                widget.close()
+            close_all(self.widget)
 
     # In the drawing thread
 

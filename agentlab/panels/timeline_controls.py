@@ -141,14 +141,6 @@ class TimelineControls:
             if self.filters[name].options != options:
                 self.filters[name].options = options
 
-    def close(self) -> None:
-        """Take the controls away."""
-        for row in self.rows:
-            for widget in (*row.children, row):
-                for part in (getattr(widget, "style", None), widget.layout, widget):
-                    if part is not None:
-                        part.close()
-
 
 def toggle(viewer: Viewer) -> None:
     """Pause what follows, and follow what is paused."""
