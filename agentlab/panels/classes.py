@@ -58,8 +58,8 @@ def choices(namespace: Mapping[str, Any]) -> list[Choice]:
 def _gallery() -> tuple[Choice, ...]:
     """All agent classes of the gallery's modules."""
     found = []
-    for name in gallery.MODULES:
-        module = importlib.import_module(f"{gallery.__name__}.{name}")
+    for module_name in gallery.MODULES:
+        module = importlib.import_module(f"{gallery.__name__}.{module_name}")
         for name, thing in vars(module).items():
             if is_agent_class(thing) and thing.__module__ == module.__name__ and not name.startswith("_"):
                 found.append(Choice(thing, _short(module.__name__)))
