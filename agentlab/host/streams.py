@@ -41,6 +41,9 @@ WATCH_BATCH: Final = 200
 WATCH_PACE: Final = 1000
 """Journal events a period, while the watcher keeps up: it sees all that is going on, and costs a busy host little."""
 
+FAREWELLS: Final = 5
+"""For how many periods a watcher of a host that stops waits for the word of what its workers leave behind."""
+
 HELLO_S: Final = 20.0
 """How long a worker may take to introduce itself on a link."""
 
@@ -215,9 +218,12 @@ class Streams:
         # First the journal's name: whoever watched the journal of an earlier host must begin again.
         yield watching.encode_journal_batch(watching.JournalBatch(self._journal_name, [], 0))
         end = journal.last_seq
+        farewells = FAREWELLS
         while follow or seen < end:
+            if self._closing.is_set():  # the journal ends with the host: read it to the end, when all have left
+                farewells = farewells - 1 if self._router.connections else 0
             behind = journal.last_seq - seen
-            pace = WATCH_PACE if behind < journal.capacity // 4 and follow else behind
+            pace = WATCH_PACE if behind < journal.capacity // 4 and follow and farewells else behind
             for _ in range(0, min(pace, behind), WATCH_BATCH):
                 events = journal.after(seen, WATCH_BATCH)
                 if not events:
@@ -227,7 +233,7 @@ class Streams:
                 yield watching.encode_journal_batch(watching.JournalBatch(self._journal_name, events, missed))
                 await asyncio.sleep(0)
             if follow:
-                if self._closing.is_set():
+                if not farewells:
                     return
                 await asyncio.sleep(WATCH_PERIOD_S)
 

@@ -185,7 +185,7 @@ class Lab:
         say("Starting the host …")
         await self._crew.start_host(self._options.address)
         options = self._options
-        self._watcher = JournalWatcher(self.address, 5 * options.journal_capacity, self._credentials)
+        self._watcher = JournalWatcher(self.address, 5 * options.journal_capacity, self._credentials, self._crew.silent)
         self._watcher.start()
         self._notebook = WorkerRuntime(
             self.address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,18 @@ class News:
     n: int
 
 
+@dataclass
+class Census:
+    """Asks what tasks there are."""
+
+
+@dataclass
+class Count:
+    """What tasks there are, by what they run."""
+
+    tasks: list[str]
+
+
 @type_subscription("news")
 class Echo(RoutedAgent):
     """Answers after a moment, and hears the news."""
@@ -49,6 +62,13 @@ class Echo(RoutedAgent):
     async def on_ask(self, message: Ask, ctx: MessageContext) -> Answer:
         await asyncio.sleep(0.005)
         return Answer(message.n)
+
+    @rpc
+    async def on_census(self, message: Census, ctx: MessageContext) -> Count:
+        gc.collect()  # gRPC ends a call that was given up when it is collected
+        return Count(
+            sorted(getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks() if not task.done())
+        )
 
     @event
     async def on_news(self, message: News, ctx: MessageContext) -> None:

@@ -18,8 +18,6 @@ class Monkey:
 
     def __init__(self, lab: Lab, seed: int, drainable: str) -> None:
         self.done: Counter[str] = Counter()
-        self.ends_of_hosts: list[int] = []
-        """When each host ended, or had been ended, in nanoseconds."""
         self._lab = lab
         self._random = random.Random(seed)
         self._drainable = drainable
@@ -97,7 +95,4 @@ class Monkey:
         self.done["host"] += 1
         if self._random.random() < 0.5:
             await self._lab.kill("host")
-            self.ends_of_hosts.append(time.time_ns())
-        began_ns = time.time_ns()
         await self._lab.restart("host")
-        self.ends_of_hosts.append(began_ns + 1_000_000_000)

@@ -258,7 +258,9 @@ async def test_a_killed_host_ends_what_was_under_way_and_the_lab_stays_of_use(st
     await lab.register("worker-1", "echo", Echo)
     await lab.send_message(Say("hi"), "echo")
     sending = asyncio.ensure_future(lab.send_message(Sleep(60), "echo"))
+    await lab.publish_message(Sleep(60), message_id="published")
     await until(lambda: len(lab.sessions()) == 1)
+    await until(lambda: [e for e in lab.journal if e.message_id == "published" and e.what == j.STARTED])
     await lab.kill("host")
     with pytest.raises(HostLostError):
         await asyncio.wait_for(sending, 5)
@@ -271,6 +273,9 @@ async def test_a_killed_host_ends_what_was_under_way_and_the_lab_stays_of_use(st
     assert process_events(lab, "host")[-1] == j.KILLED
     await lab.restart("host")
     assert (await lab.send_message(Say("hi"), "echo")).heard == 2
+    await lab.when_idle()
+    lost = {(event.kind, event.recipient) for event in lab.journal if event.what == j.LOST}
+    assert lost == {(j.REQUEST, "echo/default"), (j.EVENT, "echo/default")}
     await lab.stop()
 
 
