@@ -14,12 +14,13 @@ STYLE: Final = """<style>
 .agentlab-good { color: var(--jp-success-color1, #2e7d32); }
 .agentlab-warn { color: var(--jp-warn-color0, #b35900); }
 .agentlab-bad { color: var(--jp-error-color1, #c62828); }
-.agentlab-facts { display: grid; column-gap: 12px; align-items: baseline; white-space: nowrap;
-  grid-template-columns: 82px 84px 56px 66px 70px 48px minmax(60px, 1fr); }
+.agentlab-facts { display: grid; column-gap: 10px; align-items: baseline; white-space: nowrap;
+  grid-template-columns: 78px 84px 52px 56px 62px 42px minmax(60px, 1fr); }
 .agentlab-facts > span { overflow: hidden; text-overflow: ellipsis; }
 .agentlab-facts .agentlab-number { text-align: right; font-variant-numeric: tabular-nums; }
 .agentlab-facts .agentlab-wide { white-space: normal; overflow-wrap: anywhere; }
 .agentlab-row { border-top: 1px solid var(--jp-border-color2, #ddd); }
+.agentlab-row button.jupyter-button { padding: 0 4px; }
 .agentlab-note { min-height: 1.4em; white-space: pre-wrap; overflow-wrap: anywhere; }
 .agentlab-panel pre.agentlab-text { margin: 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere;
   word-break: normal; font-family: var(--jp-code-font-family, monospace); font-size: var(--jp-code-font-size, 13px);

@@ -86,12 +86,12 @@ class _Row:
         self.buttons: dict[str, Any] = {}
         for action, text, tip in self.BUTTONS:
             if process.name != NOTEBOOK and not (process.name == HOST and action in self.WORKERS_OWN):
-                button = w.Button(description=text, tooltip=tip, layout=w.Layout(width="72px", height="26px"))
+                button = w.Button(description=text, tooltip=tip, layout=w.Layout(width="64px", height="26px"))
                 button.add_class(f"agentlab-{action}-{process.name.replace('.', '-')}")
                 button.on_click(lambda _, action=action: act(self.wanted(action), self.name))
                 self.buttons[action] = button
         self.box = w.HBox(
-            [self.facts, w.HBox(list(self.buttons.values()), layout=w.Layout(flex="0 0 384px", overflow="visible"))],
+            [self.facts, w.HBox(list(self.buttons.values()), layout=w.Layout(flex="0 0 344px", overflow="visible"))],
             layout=w.Layout(
                 flex_flow="row wrap", align_items="center", width="100%", overflow="visible", min_height="30px"
             ),
@@ -122,7 +122,7 @@ class TopologyPanel(Panel):
         self.head = w.HTML()
         self.names = w.HTML(
             f'<div class="agentlab-facts agentlab-quiet">{"".join(_heading(name) for name in COLUMNS)}</div>',
-            layout=w.Layout(width="calc(100% - 384px)", min_width="300px"),
+            layout=w.Layout(width="calc(100% - 344px)", min_width="300px"),
         )
         self.rows = w.VBox([], layout=w.Layout(overflow="visible"))
         self.new_name = w.Text(placeholder="its name, or none", layout=w.Layout(width="150px"))
