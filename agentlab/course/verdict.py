@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from ..core.printable import NO_MATH, escaped
 
 SHOWN: Final = 600
 """So many characters of what was seen are shown: enough for an error with its last lines."""
@@ -84,13 +85,13 @@ class Verdict:
         rows = "".join(
             f'<div style="display:flex;gap:.75em"><span style="flex:0 0 5em;opacity:.7">{name}</span>'
             f'<span style="white-space:pre-wrap;overflow-wrap:anywhere;font-family:{_font(name)}">'
-            f"{html.escape(text)}</span></div>"
+            f"{escaped(text)}</span></div>"
             if name
-            else f"<div>{html.escape(text)}</div>"
+            else f"<div>{escaped(text)}</div>"
             for name, text in self._rows()
         )
-        head = f"<div><b>{html.escape(self._head())}</b></div>"
-        return f'<div style="border-left:4px solid {colour};padding:.3em .8em">{head}{rows}</div>'
+        head = f"<div><b>{escaped(self._head())}</b></div>"
+        return f'<div class="{NO_MATH}" style="border-left:4px solid {colour};padding:.3em .8em">{head}{rows}</div>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         data = {"exercise": self.exercise, "passed": self.passed, "kind": self.kind}
@@ -114,6 +115,6 @@ class Hint:
         return f"Hint {self.number} of {self.of} for {self.exercise}: {self.text}"
 
     def _repr_html_(self) -> str:
-        head = html.escape(f"Hint {self.number} of {self.of} for {self.exercise}: ")
-        text = html.escape(self.text)
+        head = escaped(f"Hint {self.number} of {self.of} for {self.exercise}: ")
+        text = escaped(self.text)
         return f'<div style="border-left:4px solid #1565c0;padding:.3em .8em"><b>{head}</b>{text}</div>'

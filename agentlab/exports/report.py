@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from typing import Final
 
+from ..core.printable import NO_MATH, escaped
 from .comparing import Comparison, Pair
 
 LONGEST_LIST: Final = 50
@@ -43,15 +43,16 @@ def as_html(comparison: Comparison) -> str:
     """The comparison as a table. No colours of its own, so that it is read in a light and in a dark theme."""
     rows = []
     for heading, entries in _sections(comparison):
-        rows.append(f'<tr><th colspan="2" style="text-align:left">{escape(heading)}</th></tr>')
+        rows.append(f'<tr><th colspan="2" style="text-align:left">{escaped(heading)}</th></tr>')
         for name, note in entries[:LONGEST_LIST]:
-            cells = (f'<td style="text-align:left">{escape(text)}</td>' for text in (name, note))
+            cells = (f'<td style="text-align:left">{escaped(text)}</td>' for text in (name, note))
             rows.append(f"<tr>{''.join(cells)}</tr>")
         if len(entries) > LONGEST_LIST:
             rows.append(f'<tr><td colspan="2">… and {len(entries) - LONGEST_LIST} more</td></tr>')
     table = f"<table>{''.join(rows)}</table>" if rows else ""
     medians = _medians(comparison)
-    return f"<div><p><b>{escape(summary(comparison))}</b>{'<br>' if medians else ''}{escape(medians)}</p>{table}</div>"
+    head = f"<b>{escaped(summary(comparison))}</b>{'<br>' if medians else ''}{escaped(medians)}"
+    return f'<div class="{NO_MATH}"><p>{head}</p>{table}</div>'
 
 
 def _sections(comparison: Comparison) -> Iterator[Section]:

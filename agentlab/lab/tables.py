@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..core.printable import printable
+from ..core.printable import NO_MATH, escaped, printable
 
 
 class Table(Sequence[dict[str, Any]]):
@@ -46,15 +45,15 @@ class Table(Sequence[dict[str, Any]]):
     def _repr_html_(self) -> str:
         """What is shown may come from any process: it is escaped, so that it stays text."""
         if not self._rows:
-            return f"<p><b>{html.escape(self.title)}</b>: {html.escape(self._empty)}</p>"
+            return f"<p><b>{escaped(self.title)}</b>: {escaped(self._empty)}</p>"
         left = 'style="text-align:left"'
-        head = "".join(f"<th {left}>{html.escape(name)}</th>" for name in self.columns)
+        head = "".join(f"<th {left}>{escaped(name)}</th>" for name in self.columns)
         body = "".join(
-            "<tr>" + "".join(f"<td {left}>{html.escape(_text(row[name]))}</td>" for name in self.columns) + "</tr>"
+            "<tr>" + "".join(f"<td {left}>{escaped(_text(row[name]))}</td>" for name in self.columns) + "</tr>"
             for row in self._rows
         )
-        caption = f'<caption style="text-align:left;caption-side:top"><b>{html.escape(self.title)}</b></caption>'
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        caption = f'<caption style="text-align:left;caption-side:top"><b>{escaped(self.title)}</b></caption>'
+        return f"<table class='{NO_MATH}'>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _text(value: Any) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+
+from ..core.printable import escaped as escaped
 
 STYLE: Final = """<style>
 .agentlab-panel { color: var(--jp-ui-font-color1, #222); font-size: var(--jp-ui-font-size1, 13px); }
@@ -47,11 +48,6 @@ STYLE: Final = """<style>
 </style>"""
 """Only JupyterLab's CSS variables, each with a value for where there are none: so it follows the theme.
 The arrow of a list is black in ipywidgets, whatever the theme."""
-
-
-def escaped(value: object) -> str:
-    """As text in HTML."""
-    return html.escape(str(value))
 
 
 def span(text: object, *classes: str) -> str:

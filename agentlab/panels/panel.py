@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ipywidgets as w
 
 from ..core.exceptions import RemoteHandlerError
+from ..core.printable import NO_MATH
 from .markup import STYLE, block, escaped, short
 from .observing import Observer, observer_of
 from .ordering import keep_order
@@ -159,7 +160,7 @@ class Panel:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         self.observer.wake()
         text, markup = self.still()
-        data: dict[str, Any] = {"text/plain": text, "text/html": markup}
+        data: dict[str, Any] = {"text/plain": text, "text/html": f'<div class="{NO_MATH}">{markup}</div>'}
         if not self.closed:
             data["application/vnd.jupyter.widget-view+json"] = {
                 "version_major": 2,
