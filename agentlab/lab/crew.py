@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -68,6 +69,8 @@ class Crew:
         self.processes: dict[str, ChildProcess] = {}
         self.silent: set[str] = set()
         """The lanes of foreign workers that do not report what becomes of their messages."""
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By process: who restarts or removes it. Two at once would lose a process that one of them started."""
         self._folder = folder
         self._options = options
         self._registered: dict[str, dict[str, Registered]] = {}
@@ -266,21 +269,22 @@ class Crew:
     async def restart_worker(self, name: str, ask: Ask) -> None:
         """End a worker, if it is alive, and start it again with its agents. Raises ProcessStartError, and
         RegistrationError for an agent type that it cannot have any more: that is forgotten, the others are there."""
-        worker = self.process(name)
-        await worker.stop()
-        if isinstance(worker, ForeignWorker):
-            return await self.start_script(name, worker.script, ask, lambda text: None)
-        await self.start_worker(name)
-        failures = []
-        for agent_type, known in list(self._registered.get(name, {}).items()):
-            try:
-                await self.process(name).ask("register", type=agent_type, code=known.code, shared=known.shared)
-            except ChildError as error:
-                del self._registered[name][agent_type]
-                failures.append(f"{name} runs again, but without {agent_type!r}: {error}")
-        if failures:
-            raise RegistrationError("\n".join(failures))
-        return None
+        async with self._turns[name]:
+            worker = self.process(name)
+            await worker.stop()
+            if isinstance(worker, ForeignWorker):
+                return await self.start_script(name, worker.script, ask, lambda text: None)
+            await self.start_worker(name)
+            failures = []
+            for agent_type, known in list(self._registered.get(name, {}).items()):
+                try:
+                    await self.process(name).ask("register", type=agent_type, code=known.code, shared=known.shared)
+                except ChildError as error:
+                    del self._registered[name][agent_type]
+                    failures.append(f"{name} runs again, but without {agent_type!r}: {error}")
+            if failures:
+                raise RegistrationError("\n".join(failures))
+            return None
 
     async def restart_host(self, snapshot: Ask) -> None:
         """End the host, if it is alive, start it again at the same address, and wait until all are back.
@@ -288,19 +292,20 @@ class Crew:
         `snapshot` asks the new host what it knows (None: it cannot be asked yet). Raises ProcessStartError, and
         LabError when a worker that runs does not come back in time.
         """
-        address = self._listens_on
-        await self.process(HOST).stop()
-        await self.start_host(address)
-        limit_s = time.monotonic() + self._options.start_timeout_s
-        while missing := self._missing(await snapshot()):
-            if time.monotonic() > limit_s:
-                raise LabError(f"The host runs again, but not all came back to it: {', '.join(missing)}.")
-            await asyncio.sleep(0.02)
-        limit_s = time.monotonic() + FOREIGN_RETURN_S
-        while self._foreign_missing(await snapshot()):
-            if time.monotonic() > limit_s:
-                return  # it shows in the directory who came back
-            await asyncio.sleep(0.02)
+        async with self._turns[HOST]:
+            address = self._listens_on
+            await self.process(HOST).stop()
+            await self.start_host(address)
+            limit_s = time.monotonic() + self._options.start_timeout_s
+            while missing := self._missing(await snapshot()):
+                if time.monotonic() > limit_s:
+                    raise LabError(f"The host runs again, but not all came back to it: {', '.join(missing)}.")
+                await asyncio.sleep(0.02)
+            limit_s = time.monotonic() + FOREIGN_RETURN_S
+            while self._foreign_missing(await snapshot()):
+                if time.monotonic() > limit_s:
+                    return  # it shows in the directory who came back
+                await asyncio.sleep(0.02)
 
     def _foreign_missing(self, snapshot: Snapshot | None) -> bool:
         running = [worker for worker in self._foreign() if worker.state == "running"]
@@ -319,9 +324,10 @@ class Crew:
 
     async def remove_worker(self, name: str) -> None:
         """End a worker in order, and forget it. Raises LabError for an unknown one."""
-        await self.process(name).stop()
-        del self.processes[name]
-        self._registered.pop(name, None)
+        async with self._turns[name]:
+            await self.process(name).stop()
+            del self.processes[name]
+            self._registered.pop(name, None)
 
     async def stop_workers(self) -> None:
         """End all workers in order."""

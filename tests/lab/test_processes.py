@@ -181,6 +181,16 @@ async def test_workers_can_be_added_and_removed(start_lab: StartLab) -> None:
     assert process_events(lab, "special") == [j.JOINED, j.ADVERTISED, j.GONE]
 
 
+async def test_a_worker_that_is_restarted_and_removed_at_the_same_time_leaves_nothing_behind(
+    start_lab: StartLab,
+) -> None:
+    lab = await start_lab(workers=1)
+    before = set(running_children(os.getpid())) - set(lab.processes.column("pid"))
+    await asyncio.gather(lab.restart("worker-1"), lab.restart("worker-1"), lab.remove_worker("worker-1"))
+    assert lab.workers == []
+    assert set(running_children(os.getpid())) - before == {lab["host"].pid}
+
+
 async def test_workers_that_are_added_at_the_same_time_have_names_of_their_own(start_lab: StartLab) -> None:
     lab = await start_lab(workers=1)
     assert sorted(await asyncio.gather(lab.add_worker(), lab.add_worker())) == ["worker-2", "worker-3"]
