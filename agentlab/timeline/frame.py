@@ -1,8 +1,9 @@
 """A frame: one picture of a live timeline, and where on it everything is.
 
 The picture is a PNG, drawn by matplotlib without pyplot; the *hits* say which message is where, in pixels, so that
-the browser can tell what is under the pointer without asking. Measured with 200 messages (354 arrows), once laid
-out: 58 ms to a PNG of 290 kB, 69 ms to an SVG of 220 kB, which the browser would then have to build a page from.
+the browser can tell what is under the pointer without asking. Measured with 200 messages (351 arrows), of a run that
+goes on: 50 ms of processor to a PNG of 280 kB. An SVG takes longer, and the browser would then have to build a page
+from it.
 Read next: `agentlab.panels.live_timeline`.
 """
 

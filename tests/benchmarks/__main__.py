@@ -133,7 +133,7 @@ def measured(size: sizes.Size, peers: Sequence[str]) -> list[Row]:
     found += growth(size)
     found += memory(size)
     tell("Timeline")
-    found.append(alone.timeline(size))
+    found += [alone.timeline(size), alone.live_frame(size)]
     return found
 
 

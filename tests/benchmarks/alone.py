@@ -25,6 +25,29 @@ timeline.plot(events).savefig(io.BytesIO(), format="png")
 print(time.perf_counter() - began)
 """
 
+_FRAMES = """
+import sys, time
+sys.path.insert(0, "tests/views")
+import journals
+from statistics import median
+from agentlab.timeline.chronicle import Chronicle
+from agentlab.timeline.frame import render
+from agentlab.timeline.lens import Lens, View
+from agentlab.timeline.sheet import Sheets
+events, taken_s = journals.many(600), []
+known, later = len(events) // 2, len(events) // 2 // {frames}
+lens, sheets = Lens(Chronicle(events[:known])), Sheets()
+for n in range({frames}):
+    lens.chronicle.extend(events[known + n * later : known + (n + 1) * later])
+    began = time.perf_counter()
+    scene = lens.look(View(span="last 200 messages"))
+    assert 190 <= scene.shown <= 210 and scene.density is None
+    assert render(scene, lens.chronicle, sheets=sheets).png
+    taken_s.append(time.perf_counter() - began)
+print(median(taken_s[3:]))  # not what is made at the first
+"""
+FRAMES = 30
+
 
 def _seconds(code: str) -> float:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
@@ -53,6 +76,14 @@ def starts(size: Size, peers: list[str]) -> list[Row]:
             dask.end()
             row.add("dask", dask.ready["started_s"])
     return [row, replaced]
+
+
+def live_frame(size: Size) -> Row:
+    """One frame of the live timeline while it goes on: found, drawn, and made a PNG."""
+    row = Row("live frame at 200 visible messages", "ms", targets=(Target(100, aim=40),))
+    for _ in range(size.starts):
+        row.add(OURS, 1000 * _seconds(_FRAMES.format(frames=FRAMES)))
+    return row
 
 
 def timeline(size: Size) -> Row:
