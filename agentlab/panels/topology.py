@@ -134,7 +134,8 @@ class TopologyPanel(Panel):
         self.heir = w.Dropdown(options=[SHARERS], layout=w.Layout(width="200px"))
         self.heir.add_class("agentlab-heir")
         self._rows: dict[str, _Row] = {}
-        drained = w.HBox([w.HTML(span("Agents of a drained worker go to", "quiet")), self.heir])
+        heir = [w.HTML(span("Agents of a drained worker go to", "quiet")), self.heir]
+        drained = w.HBox(heir, layout=w.Layout(align_items="center"))
         below = w.Layout(flex_flow="row wrap", justify_content="space-between", overflow="visible")
         return [self.head, self.names, self.rows, w.HBox([w.HBox([self.add, self.new_name]), drained], layout=below)]
 

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 PICTURES = Path(os.environ.get("AGENTLAB_TEST_PICTURES", "test-pictures"))
 WAIT_MS = 20_000
+REMOVE = ".agentlab-remove-worker-1"
 
 CELLS = [
     """\
@@ -148,6 +149,11 @@ def test_an_agent_is_registered_edited_written_to_and_killed(open_notebook: Open
     board = Board(open_notebook(notebook))
     register(board)
     board.picture("register")
+    name, button = (board.root.locator(found).first.bounding_box() for found in ("text=worker-1", REMOVE))
+    assert name is not None
+    assert button is not None
+    assert abs(name["y"] - button["y"]) < button["height"]  # one line
+    assert board.root.locator(REMOVE).evaluate("button => button.scrollWidth <= button.clientWidth")
 
     board.tab("Send")
     board.field("text").wait_for()
