@@ -10,6 +10,8 @@ import asyncio
 import os
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# Started by `uv run`, Ray would start its workers so, too: with this script, and an actor would never be there.
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
 
 import ray
 from stand import client, serve
