@@ -15,8 +15,8 @@ import grpc
 import grpc.aio
 
 from ..wire.frames import encode_frame
-from ..wire.pace import Pace
 from ..wire.parcels import ClockSample, WireError
+from ..wire.writing import Writer
 from .connection import Connection
 from .router import Router
 
@@ -30,20 +30,36 @@ class MessageStream:
 
     connection: Connection
 
-    def __init__(self, router: Router, context: Context) -> None:
+    def __init__(self, router: Router, context: Context, woken: set[MessageStream]) -> None:
+        """`woken` gets every stream of the host that was given something to write."""
         self._router = router
         self._context = context
+        self._woken = woken
         self._clock: ClockSample | None = None
         self._taken = asyncio.Event()
-        self.pace = Pace()
-        self.wake = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._writer = Writer(context.write, self._next, self._waits, self._wake)
         self.said_goodbye = False
         """Whether the worker said that it stops. The end of a killed worker's stream can look like an orderly one."""
 
     def answer_clock(self, sample: ClockSample) -> None:
         """Let the next frame carry the answer to a clock sample."""
         self._clock = sample
-        self.wake.set()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There is something to write, or the connection was closed."""
+        self._wake.set()
+        self._woken.add(self)
+
+    def heard(self) -> None:
+        """A frame was read from this stream."""
+        self._writer.pace.heard()
+
+    def begin_writing(self) -> None:
+        """Begin to write what was queued; see `Writer.begin`."""
+        if self.connection.reports:
+            self._writer.begin()
 
     async def run(self, receive: Callable[[bytes], Iterator[None] | None]) -> None:
         """Until either side ends the stream, or it is lost."""
@@ -65,29 +81,32 @@ class MessageStream:
             self._taken.clear()
             await self._taken.wait()
 
+    def _waits(self) -> bool:
+        connection = self.connection
+        return connection.reports and bool(len(connection)) and not connection.closed and not connection.cut
+
+    def _next(self) -> bytes:
+        """The next frame, or plain message; empty when there is none, or nothing may be written."""
+        connection = self.connection
+        if connection.closed or connection.cut:
+            return b""
+        pieces, deliveries = connection.take()
+        self._taken.set()
+        clock, self._clock = self._clock, None
+        if not pieces and clock is None:
+            return b""
+        self._router.left(connection, deliveries)
+        if not connection.reports:
+            plain: bytes = pieces[0]
+            return plain
+        if clock is not None:
+            clock = clock._replace(host_sent_ns=time.time_ns())
+        return encode_frame(pieces, clock=clock)
+
     async def _write(self) -> str:
-        connection, write = self.connection, self._context.write
-        while not connection.closed:
-            await self.wake.wait()
-            self.wake.clear()
-            while not connection.closed and not connection.cut:
-                if connection.reports and len(connection):
-                    await self.pace.turn()
-                    if connection.closed or connection.cut:  # meanwhile
-                        continue
-                pieces, deliveries = connection.take()
-                self._taken.set()
-                clock, self._clock = self._clock, None
-                if not pieces and clock is None:
-                    break
-                self._router.left(connection, deliveries)
-                if clock is not None:
-                    clock = clock._replace(host_sent_ns=time.time_ns())
-                if connection.reports:
-                    await write(encode_frame(pieces, clock=clock))
-                else:
-                    await write(pieces[0])
-        return connection.closed
+        while not self.connection.closed:
+            await self._writer.write()
+        return self.connection.closed
 
 
 async def _at_once() -> None:

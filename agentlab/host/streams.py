@@ -71,6 +71,8 @@ class Streams:
         self._who_is = who_is
         self._journal_name = secrets.token_hex(8)
         self._standard = StandardServices()
+        self._woken: set[MessageStream] = set()
+        """Those that were given something to write since a frame was last read."""
         self._closing = asyncio.Event()
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
@@ -270,7 +272,7 @@ class Streams:
             if connection.closed:
                 return None  # what is not counted as taken is told to be lost
             received_ns = time.time_ns()
-            stream.pace.heard()
+            stream.heard()
             frame: Frame = decode_frame(data)
             connection.taken += len(frame.parcels) + len(frame.rejected) + len(frame.cancels) + len(frame.lost)
             if len(frame.parcels) + len(frame.rejected) > SLICE:
@@ -279,6 +281,8 @@ class Streams:
             if frame.clock is not None:
                 stream.answer_clock(ClockSample(frame.clock.worker_sent_ns, received_ns))
             stream.said_goodbye = stream.said_goodbye or frame.goodbye
+            while self._woken:
+                self._woken.pop().begin_writing()
             return None
 
         await stream.run(receive)
@@ -316,7 +320,7 @@ class Streams:
         await stream.run(lambda data: self._router.receive(stream.connection, decode_plain(data)))
 
     async def _join(self, client_id: str, context: Context, hello: Hello | None) -> MessageStream:
-        stream = MessageStream(self._router, context)
+        stream = MessageStream(self._router, context, self._woken)
         name, pid = (_metadata(context).get(calls.WORKER_NAME, ""), 0) if hello is None else (hello.name, hello.pid)
         known = None if self._who_is is None else await self._who_is(context.peer())
         name, pid = known or (name, pid)
@@ -332,7 +336,7 @@ class Streams:
                 pid=pid,
                 address=context.peer(),
                 resume_token="" if hello is None else hello.resume_token,
-                wake=stream.wake.set,
+                wake=stream.wake,
             )
         except ValueError as error:
             await self._refuse(context, grpc.StatusCode.ALREADY_EXISTS, error)

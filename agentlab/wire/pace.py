@@ -28,9 +28,14 @@ class Pace:
         if self._unanswered:
             self._unanswered -= 1
 
-    async def turn(self) -> None:
-        """Wait until the next frame should be put together."""
+    def may_go(self) -> bool:
+        """Whether the next frame may be put together now; if so, it counts as written."""
         if self._unanswered < UNANSWERED:
             self._unanswered += 1
-        else:
+            return True
+        return False
+
+    async def turn(self) -> None:
+        """Wait until the next frame should be put together."""
+        if not self.may_go():
             await asyncio.sleep(PAUSE_S)

@@ -62,6 +62,8 @@ class Asker:
         try:
             if outbox.has_room():
                 outbox.put(request)
+                if len(self._pending) == 1 and not reply.done():  # nobody else is about to send
+                    self._connection.begin_writing()
                 if left_s is not None:
                     self._pending.limit(request_id, left_s)
                 response = await reply

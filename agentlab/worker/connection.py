@@ -12,7 +12,7 @@ import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -25,9 +25,9 @@ from ..wire import calls, tls
 from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, keepalive_options, machine_name
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
-from ..wire.pace import Pace
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
 from ..wire.security import Credentials
+from ..wire.writing import Writer
 from .clock import HostClock
 from .outbox import Outbox
 
@@ -61,7 +61,7 @@ class _Stream:
     call: Any
     client_id: str
     link: bool
-    pace: Pace = field(default_factory=Pace)
+    writer: Writer
 
 
 class HostConnection:
@@ -235,7 +235,8 @@ class HostConnection:
             call: Any = channel.stream_stream(f"/{calls.LINK}/Open")(metadata=metadata)
             try:
                 await self._introduce(call)
-                return _Stream(channel, call, client_id, True)
+                writer = Writer(call.write, self._next_frame, lambda: self.outbox.waiting, self.outbox.wake)
+                return _Stream(channel, call, client_id, True, writer)
             except grpc.aio.AioRpcError as error:
                 refusal = await self._refusal(channel, error, metadata)
                 try:
@@ -253,7 +254,9 @@ class HostConnection:
         await ask(b"", metadata=metadata)
         self.max_message_bytes = MESSAGE_BYTES
         self._far = False
-        return _Stream(channel, call, client_id, False)
+        # Its messages cannot travel together, so that none of them waits for others.
+        writer = Writer(call.write, self._next_plain, lambda: False, self.outbox.wake)
+        return _Stream(channel, call, client_id, False, writer)
 
     async def _refusal(self, channel: grpc.aio.Channel, error: grpc.aio.AioRpcError, metadata: Any) -> Any:
         """Why the link was not opened. Writing to a stream that the host refused a moment before fails with INTERNAL,
@@ -349,7 +352,7 @@ class HostConnection:
             except WireError as error:
                 logger.warning("The host sent something illegal: %s", error)
                 continue
-            stream.pace.heard()
+            stream.writer.pace.heard()
             if frame.clock is not None:
                 self.outbox.unconfirmed.answered(frame.clock)
                 if self._far:
@@ -364,14 +367,7 @@ class HostConnection:
         outbox = self.outbox
         outbox.wake.set()  # the writer of a stream that was lost may have been told, and not come to it
         while True:
-            await outbox.wake.wait()
-            outbox.wake.clear()
-            while outbox.waiting or outbox.ask_due:
-                if stream.link and outbox.waiting:
-                    await stream.pace.turn()
-                data = self._next_frame() if stream.link else outbox.next_plain()
-                if data:
-                    await stream.call.write(data)
+            await stream.writer.write()
             outbox.all_written()
             if self._stopping:
                 if stream.link:
@@ -380,9 +376,24 @@ class HostConnection:
                 return
 
     def _next_frame(self) -> bytes:
-        clock = self.clock.ask() if self.outbox.ask_due else None
-        self.outbox.ask_due = False
-        return self.outbox.next_frame(clock)
+        outbox = self.outbox
+        if not outbox.waiting and not outbox.ask_due:
+            return b""
+        clock = self.clock.ask() if outbox.ask_due else None
+        outbox.ask_due = False
+        return outbox.next_frame(clock)
+
+    def _next_plain(self) -> bytes:
+        outbox, data = self.outbox, b""
+        while outbox.waiting and not data:
+            data = outbox.next_plain()
+        return data
+
+    def begin_writing(self) -> None:
+        """Begin to write what waits; see `Writer.begin`. For who knows that nothing else is about to follow."""
+        stream = self._stream
+        if stream is not None and stream.link:
+            stream.writer.begin()
 
     async def _join(self, stream: _Stream) -> None:
         if self._far:  # first of all, because from the first message on its times are compared with the host's

@@ -279,6 +279,8 @@ class Inbox:
         response.sent_ns = self._connection.clock.now_ns()
         response.lamport = self._lamport.tick()
         self._connection.outbox.reply(response)
+        if not self._tokens:  # no other reply is about to follow
+            self._connection.begin_writing()
 
     def _received(self, delivery_id: int, lamport: int) -> _Copy:
         now = self._lamport.merge(lamport)
