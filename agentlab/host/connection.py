@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..wire.channel import MESSAGE_BYTES
 from ..wire.codec import encode_plain
 from ..wire.columns import row_of
-from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, piece_bytes
+from ..wire.frames import FRAME_BYTES, Piece, frame_messages, piece_bytes
 from ..wire.parcels import Cancel, Parcel
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Connection:
         pieces: list[Any] = []
         deliveries: list[Delivery] = []
         queue, size = self._queue, 0
-        most = FRAME_MESSAGES if self.reports else 1
+        most = frame_messages(len(queue)) if self.reports else 1
         while queue and (not pieces or (len(pieces) < most and size + queue[0].size <= FRAME_BYTES)):
             piece, piece_size, of = queue.popleft()
             pieces.append(piece)

@@ -12,6 +12,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from ..core.garbage import collect_seldom
 from ..core.serialization import try_get_known_serializers_for_type
 from ..host.connection import Limits
 from ..host.service import HostService
@@ -105,6 +106,7 @@ def main() -> None:
     sys.modules["__main__"] = ModuleType("__main__")
     sys.stdout = AgentPrints(sys.stdout)
     run = {"host": run_host, "worker": run_worker}[sys.argv[1]]
+    collect_seldom()
     try:
         asyncio.run(run(pipe, configuration))
     finally:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.exceptions import RunFileError, UndeliverableException
+from ..core.garbage import collect_seldom
 from ..core.ids import checked_type
 from ..version import __version__
 from .errors import LabError
@@ -120,6 +121,7 @@ def host(
     _log(verbose)
 
     async def run() -> None:
+        collect_seldom()
         tokens = given_tokens(token_file, owner_token_file)
         service = HostService(
             address,
@@ -167,6 +169,7 @@ def worker(
     classes = [_agent_class(text) for text in agent or ()]
 
     async def run() -> None:
+        collect_seldom()
         token, tls = given_token(token_file), given_tls(tls_cert, tls_key, tls_ca)
         runtime = WorkerRuntime(host, name=name, connect_timeout_s=None, token=token, tls=tls)
         await runtime.start()

@@ -47,12 +47,21 @@ FRAME_BYTES: Final = 256 * 1024
 first message in it does not wait long for the last."""
 
 FRAME_MESSAGES: Final = 32
-"""A frame is closed when it holds so many messages: with all that waits in one frame, only the process that has the
-frame works, and the others wait for it. Measured with 64 messages under way on two cores: half as much again a second
-as with frames of any number, and as much as with 16 or 48."""
+"""A frame is closed when it holds so many messages, unless very many wait: with all of them in one frame, only the
+process that has the frame works, and the others wait for it. Measured with 64 messages under way on two cores: half as
+much again a second as with frames of any number, and as much as with 16 or 48."""
+
+FRAME_SHARE: Final = 4
+"""A frame may always hold one in so many of those that wait: the frames of a flood are large, and take less of
+everybody's time for each message."""
 
 Piece = Row | Cancel
 """What a frame is put together from: a message as a row, or the cancellation of one."""
+
+
+def frame_messages(waiting: int) -> int:
+    """How many of the messages that wait the next frame may hold."""
+    return max(FRAME_MESSAGES, waiting // FRAME_SHARE)
 
 
 def piece_bytes(piece: Piece) -> int:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ..wire.codec import encode_plain
 from ..wire.columns import row_of
-from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, encode_frame, piece_bytes
+from ..wire.frames import FRAME_BYTES, Piece, encode_frame, frame_messages, piece_bytes
 from ..wire.lost import PUBLISHED
 from ..wire.parcels import Cancel, ClockSample, LostMessage, Parcel, ReportFields, Request, Response
 from .unconfirmed import Unconfirmed
@@ -154,7 +154,8 @@ class Outbox:
             unconfirmed.asked(clock)
         pieces: list[Piece] = []
         size = 0
-        while self._queue and len(pieces) < FRAME_MESSAGES:
+        most = frame_messages(len(self._queue))
+        while self._queue and len(pieces) < most:
             size += piece_bytes(self._queue[0].piece)
             if pieces and size > FRAME_BYTES:
                 break

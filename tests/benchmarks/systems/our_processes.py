@@ -25,6 +25,7 @@ from agentlab import (
     rpc,
     try_get_known_serializers_for_type,
 )
+from agentlab.core.garbage import collect_seldom
 from agentlab.core.journal import Journal
 from agentlab.host.connection import Limits
 
@@ -112,4 +113,6 @@ async def asking(address: str, target: str = "w0") -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] != "client":  # a notebook's kernel
+        collect_seldom()  # as a lab's processes do
     asyncio.run({"host": host, "worker": worker, "client": asking}[sys.argv[1]](**json.loads(sys.argv[2])))

@@ -1,0 +1,19 @@
+"""How often a process looks for reference cycles that nobody uses any more."""
+
+from __future__ import annotations
+
+import gc
+from typing import Final
+
+THRESHOLDS: Final = (10_000, 20, 20)
+"""In place of (700, 10, 10): a frame of messages makes some thousand objects, which all are gone a moment later."""
+
+
+def collect_seldom() -> None:
+    """Look for garbage more seldom, and never among what is loaded by now.
+
+    For a process that does agentlab's work alone, once it has loaded what it needs; not for a notebook's kernel, which
+    is its user's. Measured with messages published to ten agents: a fifth to a third more a second.
+    """
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
