@@ -19,6 +19,7 @@ from ..core.ids import AgentId
 from ..core.subscriptions import TypeSubscription
 from ..core.topics import TopicId
 from ..wire import calls
+from ..wire.channel import end_call
 from ..wire.codec import decode_plain, encode_bare_error, encode_plain
 from ..wire.parcels import Event, Payload, Request, Response, WireError
 
@@ -92,7 +93,7 @@ class PlainPeer:
     async def close(self) -> None:
         """End the stream and the connection. Doing it twice does nothing."""
         if self._stream is not None:
-            self._stream.cancel()
+            end_call(self._stream)
         if self._reading is not None:
             self._reading.cancel()
             await self._reading

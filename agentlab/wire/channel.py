@@ -1,4 +1,4 @@
-"""What both ends of a connection agree on beside the messages: sizes, and who shares a clock."""
+"""What both ends of a connection agree on beside the messages: sizes, how a call ends, and who shares a clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import platform
 import uuid
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 MESSAGE_BYTES: Final = 4 * 1024 * 1024 - 512 * 1024
 """The largest payload, unless a host says otherwise: with its envelope it fits into the 4 MiB that gRPC, and so
@@ -30,6 +30,17 @@ def keepalive_options(keepalive_s: float) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
     ]
+
+
+def end_call(call: Any) -> None:
+    """End a streaming call, whatever became of it, and let go of what gRPC keeps for it.
+
+    A write that fails makes grpc.aio's call look ended (seen with grpcio 1.85): cancelling it does nothing from then
+    on, and closing its channel passes it over. Its core, though, goes on waiting for a status, which does not come as
+    long as messages arrived that nobody reads, and a task waits with it for as long as the process lives.
+    """
+    if not call.cancel():
+        call._cython_call.cancel("ended")
 
 
 def checked_address(address: str, *, any_port: bool = False) -> str:

@@ -22,7 +22,7 @@ from ..core.exceptions import HostLostError, UnauthenticatedError
 from ..core.ids import AgentId
 from ..version import __version__
 from ..wire import calls, tls
-from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, keepalive_options, machine_name
+from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, end_call, keepalive_options, machine_name
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
@@ -183,7 +183,7 @@ class HostConnection:
                     was_joined = self._joined.is_set()
                     self._joined.clear()
                     self._stream = None
-                    stream.call.cancel()  # closing the channel alone left it open with grpcio 1.80
+                    end_call(stream.call)  # closing the channel alone left it open with grpcio 1.80
                     self._give_up(lost or "the connection to the host ended")
                 if was_joined:
                     pause_s = FIRST_RETRY_S
@@ -238,6 +238,7 @@ class HostConnection:
                 writer = Writer(call.write, self._next_frame, lambda: self.outbox.waiting, self.outbox.wake)
                 return _Stream(channel, call, client_id, True, writer)
             except grpc.aio.AioRpcError as error:
+                end_call(call)
                 refusal = await self._refusal(channel, error, metadata)
                 try:
                     if refusal.code() != grpc.StatusCode.UNIMPLEMENTED:

@@ -14,6 +14,7 @@ import grpc.aio
 
 from ..core.catalog import Catalog
 from ..core.exceptions import HostLostError, RemoteHandlerError
+from ..wire.channel import end_call
 from ..wire.control import (
     Answer,
     Control,
@@ -52,15 +53,15 @@ class ControlChannel:
     async def open(self, stream: Any, client_id: str) -> None:
         """Use this stream from now on."""
         await self.close("a new connection was opened")
-        await stream.wait_for_connection()
         self._stream, self._client_id = stream, client_id
+        await stream.wait_for_connection()
         self._reading = asyncio.ensure_future(self._read(stream))
 
     async def close(self, why: str) -> None:
         """Give up the stream, and with it every question that is open."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.cancel()  # closing the channel alone left it open with grpcio 1.80
+            end_call(stream)  # closing the channel alone left it open with grpcio 1.80
         tasks = [task for task in (self._reading, *self._answering) if task is not None]
         self._reading = None
         for task in tasks:

@@ -47,7 +47,11 @@ class Holding:
     """What its event loop's tasks run, for whoever reads the figures; none where no agent can be asked."""
 
     def is_no_more_than(self, other: Holding) -> bool:
-        return self.threads <= other.threads + MORE_THREADS and self.descriptors <= other.descriptors
+        return (
+            self.threads <= other.threads + MORE_THREADS
+            and self.descriptors <= other.descriptors
+            and len(self.tasks) <= len(other.tasks)
+        )
 
 
 async def holdings(lab: Lab, agents: dict[str, str]) -> dict[str, Holding]:
