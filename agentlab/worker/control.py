@@ -51,10 +51,14 @@ class ControlChannel:
         self._turn = asyncio.Lock()
 
     async def open(self, stream: Any, client_id: str) -> None:
-        """Use this stream from now on."""
+        """Use this stream from now on; a host that has none refuses it, and then only what is asked over it fails."""
         await self.close("a new connection was opened")
         self._stream, self._client_id = stream, client_id
-        await stream.wait_for_connection()
+        try:
+            await stream.wait_for_connection()
+        except grpc.aio.AioRpcError as error:  # only if the host was faster than we were
+            if error.code() != grpc.StatusCode.UNIMPLEMENTED:
+                raise
         self._reading = asyncio.ensure_future(self._read(stream))
 
     async def close(self, why: str) -> None:

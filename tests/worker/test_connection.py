@@ -26,6 +26,7 @@ from agentlab.wire.frames import encode_frame
 from agentlab.wire.parcels import ClockSample, Event, Parcel, Payload, Request, Response
 from agentlab.worker import connection as module
 from agentlab.worker.clock import HostClock
+from agentlab.worker.control import ControlChannel
 
 from .cast import Number, Recorder, Text, teach
 
@@ -146,6 +147,29 @@ async def test_logical_time_goes_on_from_what_a_plain_message_says(cast: Cast, p
     await plain_host.streams[0].write(encode_plain(request))
     (answer,) = await until(lambda: [p for p in plain_host.received if isinstance(p, Response)])
     assert answer.lamport > 5000
+
+
+async def test_a_host_without_a_control_stream_may_say_so_at_any_moment(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = PlainHost(control=False)
+    await host.start()
+    open_control = ControlChannel.open
+
+    async def open_late(self: ControlChannel, stream: Any, client_id: str) -> None:
+        assert await stream.code() == grpc.StatusCode.UNIMPLEMENTED
+        await open_control(self, stream, client_id)
+
+    monkeypatch.setattr(ControlChannel, "open", open_late)
+    try:
+        worker = await cast.worker(host.address)
+        await Recorder.register(worker, "recorder", Recorder)
+        assert len(host.streams) == 1
+        assert "No connection" not in caplog.text
+        with pytest.raises(HostLostError):
+            await worker.agent_save_state(AgentId("elsewhere", "k"))
+    finally:
+        await host.stop()
 
 
 async def test_what_fails_in_the_connection_is_logged_and_it_comes_back(
