@@ -17,12 +17,12 @@ class Begun:
         self._work = work
         self._waits_for: Any = None
         self._ended = False
-        self._error: Exception | None = None
+        self._error: Exception | asyncio.CancelledError | None = None
         try:
             self._waits_for = work.send(None)
         except StopIteration:
             self._ended = True
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # the latter is what a call that was cancelled says
             self._error = error
 
     def __await__(self) -> Generator[Any, Any, None]:

@@ -49,6 +49,15 @@ async def test_what_begun_work_raises_is_told_to_who_awaits_it(waits: bool) -> N
         await begun
 
 
+async def test_a_call_that_was_cancelled_does_not_cancel_who_begins_to_write() -> None:
+    async def work() -> None:
+        raise asyncio.CancelledError
+
+    begun = Begun(work())
+    with pytest.raises(asyncio.CancelledError):
+        await begun
+
+
 async def test_who_awaits_begun_work_can_be_cancelled_and_the_work_with_it() -> None:
     ended: list[str] = []
 
