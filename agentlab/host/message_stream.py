@@ -74,9 +74,12 @@ class MessageStream:
     def _reject(self, error: WireError) -> None:
         self._router.reject(self.connection, error)
 
-    async def _until_it_reads(self) -> None:
-        """Wait while a worker that sends and does not read has more answers waiting than it should, and while it is cut
-        off: what it sends then waits in the network."""
+    def _until_it_reads(self) -> Awaitable[None] | None:
+        """What to wait for while a worker that sends and does not read has more answers waiting than it should, and
+        while it is cut off: what it sends then waits in the network."""
+        return self._room() if self.connection.is_full() or self.connection.cut else None
+
+    async def _room(self) -> None:
         while self.connection.is_full() or self.connection.cut:
             self._taken.clear()
             await self._taken.wait()
@@ -109,26 +112,24 @@ class MessageStream:
         return self.connection.closed
 
 
-async def _at_once() -> None:
-    """Wait for nothing."""
-
-
 async def read(
     context: Context,
     receive: Callable[[bytes], Iterator[None] | None],
     reject: Callable[[WireError], None],
-    ready: Callable[[], Awaitable[None]] = _at_once,
+    held: Callable[[], Awaitable[None] | None] = lambda: None,
 ) -> str:
-    """Until the client ends its half of the stream. Each message is taken when `ready` says so, and if
-    `receive` iterates, with what else there is to do in between."""
+    """Until the client ends its half of the stream. Each message is taken when what `held` says has been waited for,
+    and if `receive` iterates, with what else there is to do in between."""
     while True:
         data: Any = await context.read()
-        await ready()
+        if (until := held()) is not None:
+            await until
         if data is grpc.aio.EOF:
             return "its stream ended"
         try:
-            for _ in receive(data) or ():
-                await asyncio.sleep(0)
+            if (slices := receive(data)) is not None:
+                for _ in slices:
+                    await asyncio.sleep(0)
         except WireError as error:
             reject(error)
 

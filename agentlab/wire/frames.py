@@ -142,25 +142,38 @@ def decode_frame(data: bytes) -> Frame:
         raw = lab_pb.Frame.FromString(data)
     except DecodeError as error:
         raise WireError(f"These bytes are no agentlab frame: {error}") from error
-    tabled, reported = raw.HasField("parcels"), raw.HasField("reports")
-    few, few_reports = raw.few_parcels, raw.few_reports
-    items = len(few) + len(raw.cancels) + len(few_reports) + len(raw.lost)
-    items += (row_count(raw.parcels) if tabled else 0) + (len(raw.reports.delivery_id) if reported else 0)
+    # What there is; most of what may be in a frame is not in most frames, and is not asked for.
+    parts = {field.name: value for field, value in raw.ListFields()}
+    few, few_reports = parts.get("few_parcels", ()), parts.get("few_reports", ())
+    table, reports = parts.get("parcels"), parts.get("reports")
+    items = len(few) + len(few_reports)
+    items += (0 if table is None else row_count(table)) + (0 if reports is None else len(reports.delivery_id))
+    rare = parts.keys() - _USUAL
+    if rare:
+        items += len(raw.cancels) + len(raw.lost)
     if items > MOST_IN_A_FRAME:
         raise WireError(f"The frame holds {items:,} messages, cancellations and reports; {MOST_IN_A_FRAME:,} may be.")
     frame = Frame()
     if few:
         frame.parcels = read_few(few, len(data), frame.rejected)
-    if tabled:
-        frame.parcels += read_rows(raw.parcels, len(data), frame.rejected)
-    if raw.cancels:
-        frame.cancels = [Cancel(cancel.request_id, cut(cancel.reason)) for cancel in raw.cancels]
+    if table is not None:
+        frame.parcels += read_rows(table, len(data), frame.rejected)
     if few_reports:
         frame.reports = _read_few_reports(few_reports)
-    if reported:
-        frame.reports += _read_reports(raw.reports)
-    if raw.lost:
-        frame.lost = read_lost(raw, frame.rejected)
+    if reports is not None:
+        frame.reports += _read_reports(reports)
+    if rare:
+        _read_rare(raw, frame)
+    return frame
+
+
+_USUAL: Final = frozenset({"few_parcels", "parcels", "few_reports", "reports"})
+
+
+def _read_rare(raw: lab_pb.Frame, frame: Frame) -> None:
+    """What is not in most frames."""
+    frame.cancels = [Cancel(cancel.request_id, cut(cancel.reason)) for cancel in raw.cancels]
+    frame.lost = read_lost(raw, frame.rejected)
     if raw.HasField("clock"):
         clock = raw.clock
         frame.clock = ClockSample(clock.worker_sent_ns, clock.host_received_ns, clock.host_sent_ns)
@@ -173,7 +186,6 @@ def decode_frame(data: bytes) -> Frame:
         w = raw.welcome
         taken = w.taken if w.HasField("taken") else None
         frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version, taken)
-    return frame
 
 
 def _read_few_reports(raw: Sequence[lab_pb.Report]) -> list[ReportFields]:
