@@ -7,31 +7,18 @@ the host itself makes (an error, say) are not touched: they tell the truth about
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from ..core import journal as j
 from ..core.ids import AgentId
 from ..wire.faults import Partition, Rule, SetRule
 from ..wire.parcels import Cancel, Event, Request
+from .book import Book
 from .connection import Connection, Copy, Delivery
 from .detours import Detours, Pair, Waiting
 from .faults import UNTOUCHED, Decision, Faults, Turn, Way
 from .sessions import LATE, Session
-
-
-class Record(Protocol):
-    """Writes into the journal what happened to a copy."""
-
-    def __call__(self, what: str, copy: Copy, detail: str = "", /) -> None: ...
-
-
-class Note(Protocol):
-    """Writes into the journal what happened to a process."""
-
-    def __call__(self, process: str, what: str, detail: str = "", /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -39,11 +26,7 @@ class Host:
     """What the fault lab needs of the host around it."""
 
     connections: dict[str, Connection]
-    counters: Counter[str]
-    record: Record
-    note: Note
-    tick: Callable[[], int]
-    """The next Lamport time."""
+    book: Book
     delivery_id: Callable[[], int]
     is_open: Callable[[Session], bool]
     now_s: Callable[[], float]
@@ -107,7 +90,7 @@ class FaultLab:
         return None if next_s is None else max(0.0, next_s - now_s)
 
     def _note(self, turn: Turn) -> None:
-        note, effect = self._host.note, turn.rule.effect
+        note, effect = self._host.book.note, turn.rule.effect
         label = f"fault: {turn.rule.name} #{turn.number}"
         note(j.HOST, j.FAULT, f"{turn.rule.name} #{turn.number} {'begins' if turn.begins else 'ends'} ({turn.rule})")
         if not isinstance(effect, Partition):
@@ -146,7 +129,7 @@ class FaultLab:
 
         def send(delivery: Delivery) -> None:
             request.delivery_id = delivery.id
-            request.lamport = self._host.tick()
+            request.lamport = self._host.book.tick()
             target.put(request, delivery)
             if not target.reports and not (delivery is session.delivery and self._host.is_open(session)):
                 del target.outstanding[delivery.id]  # a plain worker will not speak of it, and no session ends it
@@ -161,13 +144,13 @@ class FaultLab:
         def send(_: Delivery) -> None:
             nonlocal answered
             if host.connections.get(session.sender.client_id) is not session.sender:
-                host.record(j.LOST, copy, f"the worker {session.sender.name} was lost")
+                host.book.record(j.LOST, copy, f"the worker {session.sender.name} was lost")
             elif answered or host.is_open(session):
                 answered = True
                 answer()
             else:
-                host.counters["late reply"] += 1
-                host.record(j.DROPPED, copy, LATE)
+                host.book.counters["late reply"] += 1
+                host.book.record(j.DROPPED, copy, LATE)
 
         self._pass(copy, session.target, session.sender, self._sends(send, Delivery(0, copy)))
 
@@ -186,7 +169,7 @@ class FaultLab:
                 is_first = delivery is group[0][1]
                 own = receivers if is_first else [(group[0][0], delivery.id)]
                 deliveries = [one for _, one in group] if is_first else [delivery]
-                target.put(replace(event, recipients=own, lamport=self._host.tick()), *deliveries)
+                target.put(replace(event, recipients=own, lamport=self._host.book.tick()), *deliveries)
 
             self._pass(first.copy, source, target, self._sends(send, first), also=[one.copy for one in others])
 
@@ -220,10 +203,10 @@ class FaultLab:
             decision = Decision("queue full: too many messages are already held back on their way to this worker")
         for one in (copy, *also):
             for what, detail in decision.notes:
-                self._host.record(what, one, detail)
+                self._host.book.record(what, one, detail)
             if decision.dropped:
-                self._host.counters["fault: dropped"] += 1
-                self._host.record(j.DROPPED, one, decision.dropped)
+                self._host.book.counters["fault: dropped"] += 1
+                self._host.book.record(j.DROPPED, one, decision.dropped)
         if decision is not UNTOUCHED:
             self.turned()
         if decision.dropped:
@@ -252,11 +235,11 @@ class FaultLab:
             session = waiting.subject
             if not (isinstance(session, Session) and self._host.is_open(session)):
                 why = f"the worker {connection.name} was gone before this message, held back on purpose, was sent on"
-                self._host.record(j.LOST, waiting.copy, why)
+                self._host.book.record(j.LOST, waiting.copy, why)
 
     def close(self) -> None:
         """The host stops: what still waits is lost."""
         for waiting in self._detours.take():
-            self._host.record(
+            self._host.book.record(
                 j.LOST, waiting.copy, "the host stopped before this message, held back on purpose, was sent on"
             )

@@ -17,6 +17,7 @@ from ..core import journal as j
 from ..core.exceptions import agent_not_found
 from ..core.ids import AgentId
 from ..wire.parcels import Event, Request
+from .book import Book
 from .connection import Connection, Copy, Delivery
 from .directory import Directory
 from .sessions import Session, Sessions
@@ -51,8 +52,7 @@ class Around:
     deliver: Callable[[Session, Request], None]
     deliver_event: Callable[[Connection, Event, Connection, AgentId, Copy], None]
     end_with_error: Callable[[Session, str, str, str], None]
-    drop: Callable[[Copy, str, str], None]
-    record: Callable[[str, Copy, str], None]
+    book: Book
     now_s: Callable[[], float]
 
 
@@ -151,7 +151,7 @@ class Leaving:
         if not around.sessions.is_open(session):
             sender = session.sender
             if around.connections.get(sender.client_id) is not sender:  # the other endings are in the journal
-                around.record(j.LOST, session.copy, f"the sender's worker {sender.name} was lost")
+                around.book.record(j.LOST, session.copy, f"the sender's worker {sender.name} was lost")
             return
         target = self._holder(request.target)
         if target is None:
@@ -171,9 +171,9 @@ class Leaving:
         source, event, agent, copy = held
         target = self._holder(agent)
         if target is None:
-            self._around.drop(copy, "nobody advertises", f"nobody advertises the type {agent.type!r}")
+            self._around.book.drop(copy, "nobody advertises", f"nobody advertises the type {agent.type!r}")
         elif not target.has_room():
-            self._around.drop(copy, "queue full", f"too many messages already wait at the host for {target.name}")
+            self._around.book.drop(copy, "queue full", f"too many messages already wait at the host for {target.name}")
         elif target.leaving is not None:
             target.leaving.hold_event(held)
         else:

@@ -98,7 +98,7 @@ class MessageStream:
         clock, self._clock = self._clock, None
         if not pieces and clock is None:
             return b""
-        self._router.left(connection, deliveries)
+        self._router.book.left(connection, deliveries)
         if not connection.reports:
             plain: bytes = pieces[0]
             return plain

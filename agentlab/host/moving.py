@@ -61,7 +61,7 @@ class Moves:
         connection, leaving = self._leaving(client_id)
         name = await self._carry(agent, None if state is None else dict(state))
         leaving.release([agent])
-        self._router.note(connection.name, j.MOVED, f"{agent} → {name}", type=agent.type)
+        self._router.book.note(connection.name, j.MOVED, f"{agent} → {name}", type=agent.type)
         return draining.encode_handed_over(name)
 
     async def _carry(self, agent: AgentId, state: dict[str, object] | None) -> str:

@@ -1,7 +1,7 @@
 """The host's decisions: what becomes of every message, and of every request when a process is lost.
 
 Pure: no gRPC, no asyncio. What happens comes in as plain calls; what should be written goes into the connections'
-queues; all of it into the journal. Read next: `agentlab.host.service`.
+queues; all of it into the book. Read next: `agentlab.host.book`, `agentlab.host.service`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from functools import lru_cache
 from itertools import count
 
 from ..core import journal as j
-from ..core.clock import LamportClock
 from ..core.exceptions import agent_not_found
 from ..core.ids import AgentId
 from ..core.journal import Journal
@@ -27,14 +26,13 @@ from ..wire.parcels import (
     Cancel,
     Event,
     Failure,
-    LostMessage,
     Parcel,
-    ReportFields,
     Request,
     Response,
     WireError,
 )
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
+from .book import Book
 from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
 from .faultlab import FaultLab, Host
@@ -68,33 +66,37 @@ class Router:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits or Limits()
-        self.journal = journal if journal is not None else Journal()
+        self.book = Book(journal, payload_bytes=record_payload_bytes, now_ns=now_ns)
         self.directory = Directory()
         self.sessions = Sessions()
         self.connections: dict[str, Connection] = {}
         """The connected workers, by client id."""
-        self.counters: Counter[str] = Counter()
-        """How many messages were refused or dropped, by reason."""
         self._taken: OrderedDict[str, int] = OrderedDict()
         """How much was taken from connections that ended, by resume token."""
         self._default_deadline_s = default_deadline_s
-        self._recorded_bytes = record_payload_bytes
-        self._clock = LamportClock()
-        self._now_ns = now_ns
         self._now_s = now_s
         self._delivery_ids = count(1)
         self.faultlab = FaultLab(
             Host(
-                self.connections, self.counters, self._record, self.note, self._clock.tick,
-                self._delivery_ids.__next__, self.sessions.is_open, now_s, silence_s,
+                self.connections, self.book, self._delivery_ids.__next__, self.sessions.is_open, now_s, silence_s,
             )
         )  # fmt: skip
         self._faults: FaultLab | None = None
         """The fault lab, while it has anything to do: messages ask it only then."""
         self._around_leaving = Around(
             self.connections, self.sessions, self.directory, self._deliver, self._deliver_event, self._end_with_error,
-            self._drop, self._record, now_s,
+            self.book, now_s,
         )  # fmt: skip
+
+    @property
+    def journal(self) -> Journal:
+        """What happened to every message."""
+        return self.book.journal
+
+    @property
+    def counters(self) -> Counter[str]:
+        """How many messages were refused or dropped, by reason."""
+        return self.book.counters
 
     # Workers
 
@@ -120,18 +122,18 @@ class Router:
                 if earlier.resume_token == resume_token:
                     self.disconnect(earlier, "its worker connected again")
         if len(self.connections) >= self.limits.workers:
-            self.counters["too many workers"] += 1
+            self.book.counters["too many workers"] += 1
             raise LimitError(f"{len(self.connections):,} workers are connected, and the host takes no more.")
         taken = {connection.name for connection in self.connections.values()} | {j.HOST}
         base = name or f"worker-{client_id[:8]}"
         lane = next(text for n in count(1) if (text := base if n == 1 else f"{base}-{n}") not in taken)
         connection = Connection(client_id, lane, self.limits, reports=reports, pid=pid, address=address, wake=wake)
         self.connections[client_id] = connection
-        self.note(lane, j.JOINED, f"pid {pid}" if pid else "")
+        self.book.note(lane, j.JOINED, f"pid {pid}" if pid else "")
         for why in self.directory.connect(client_id, lane):
-            self.note(lane, j.REFUSED, why)
+            self.book.note(lane, j.REFUSED, why)
         for agent_type in self.directory.types_of(client_id):
-            self.note(lane, j.ADVERTISED, type=agent_type)
+            self.book.note(lane, j.ADVERTISED, type=agent_type)
         return connection
 
     def disconnect(self, connection: Connection, reason: str) -> None:
@@ -146,7 +148,7 @@ class Router:
         if self._faults is not None:
             self._faults.lost(connection)
         self.directory.disconnect(connection.client_id)
-        self.note(connection.name, j.GONE, reason)
+        self.book.note(connection.name, j.GONE, reason)
         leaving, connection.leaving = connection.leaving, None
         if leaving is not None:
             leaving.release()  # to who has its agents now
@@ -159,10 +161,10 @@ class Router:
             why = f"the sender's worker {connection.name} was lost"
             self._cancel(session, why)
             if not session.target.reports:
-                self._record(j.LOST, session.copy, f"{why}, and the receiver's tells only what it replies")
+                self.book.record(j.LOST, session.copy, f"{why}, and the receiver's tells only what it replies")
         for delivery in connection.outstanding.values():
             if connection.reports or not delivery.left_ns:
-                self._record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
+                self.book.record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
         connection.outstanding.clear()
 
     def taken(self, resume_token: str) -> int | None:
@@ -175,13 +177,13 @@ class Router:
         if self.directory.counts(client_id)[0] >= self.limits.types:
             raise LimitError(f"A worker may advertise {self.limits.types:,} agent types, and this one does.")
         if self.directory.register(client_id, agent_type, shared=shared):
-            self.note(self.connections[client_id].name, j.ADVERTISED, type=agent_type)
+            self.book.note(self.connections[client_id].name, j.ADVERTISED, type=agent_type)
 
     def withdraw(self, client_id: str, agent_type: str) -> None:
         """A worker gives up a type. Raises ValueError."""
         self.directory.withdraw(client_id, agent_type)
         connection = self.connections[client_id]
-        self.note(connection.name, j.WITHDRAWN, type=agent_type)
+        self.book.note(connection.name, j.WITHDRAWN, type=agent_type)
         if connection.leaving is not None:
             connection.leaving.release_type(agent_type)
 
@@ -210,8 +212,8 @@ class Router:
         """A worker sent something illegal. Whoever waits for an answer because of it is told: the sender of an illegal
         request, or the one whose request was answered so."""
         why = str(error)
-        self.counters["illegal"] += 1
-        self.note(source.name, j.REFUSED, why)
+        self.book.counters["illegal"] += 1
+        self.book.note(source.name, j.REFUSED, why)
         if error.request_id:
             source.put(Response(error.request_id, failure=Failure("UndeliverableException", why)))
         session = source.asked_of.get(error.answers)
@@ -226,7 +228,7 @@ class Router:
         copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", _text(payload.type), size)
         attempt = request.metadata.get(ATTEMPT, "1") if request.metadata else "1"
         detail = f"attempt {attempt:.10}" if attempt != "1" else ""
-        self._arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
+        self.book.arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
         if size > self.limits.max_message_bytes:
             return self._refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
         holder = self.directory.holder_of(request.target)
@@ -248,8 +250,8 @@ class Router:
             session = self.sessions.open(source, request.request_id, target, delivery, now_s, deadline_s)
         except ValueError as error:
             # No error goes back: its request id names the other, honest request.
-            self.counters["request id in use"] += 1
-            return self._record(j.DROPPED, copy, str(error))
+            self.book.counters["request id in use"] += 1
+            return self.book.record(j.DROPPED, copy, str(error))
         request.request_id = session.id
         request.message_id = message_id
         request.deadline_s = allowed_s
@@ -261,7 +263,7 @@ class Router:
     def _deliver(self, session: Session, request: Request) -> None:
         if self._faults is not None:
             return self._faults.request(session, request)
-        request.lamport = self._clock.tick()
+        request.lamport = self.book.tick()
         session.target.put(request, session.delivery)
         return None
 
@@ -270,22 +272,24 @@ class Router:
         payload, failure = response.payload, response.failure
         request = session.copy if session is not None else self.sessions.ended(response.request_id)
         if request is None:
-            self.counters["unasked reply"] += 1
-            return self.note(source.name, j.REFUSED, f"a reply to {response.request_id!r:.100}, which nobody asked for")
+            self.book.counters["unasked reply"] += 1
+            return self.book.note(
+                source.name, j.REFUSED, f"a reply to {response.request_id!r:.100}, which nobody asked for"
+            )
         copy = Copy(
             j.RESPONSE, request.message_id, request.message_id, request.recipient, request.sender, "",
             _text(failure.kind if failure is not None else payload.type or "None"), len(payload.data),
         )  # fmt: skip
-        self._arrived(source, copy, response.sent_ns, response.lamport, payload.data)
+        self.book.arrived(source, copy, response.sent_ns, response.lamport, payload.data)
         if session is None:
-            self.counters["late reply"] += 1
-            return self._record(j.DROPPED, copy, LATE)
+            self.book.counters["late reply"] += 1
+            return self.book.record(j.DROPPED, copy, LATE)
         if not source.reports:  # the only word we get of what became of the request
             what = j.HANDLED if failure is None else j.FAILED
-            self._record(what, request, failure.text if failure else "", process=source.name)
+            self.book.record(what, request, failure.text if failure else "", process=source.name)
         if len(payload.data) > self.limits.max_message_bytes:
             text = f"The reply of {request.recipient} is too large. {self._too_large(len(payload.data))}"
-            self._record(j.DROPPED, copy, text)
+            self.book.record(j.DROPPED, copy, text)
             response.payload, response.failure = type(payload)("", "", b""), Failure("PayloadTooLargeError", text)
         if self._faults is not None:
             return self._faults.response(session, copy, lambda: self._finish(session, response, copy))
@@ -303,7 +307,7 @@ class Router:
         delivery = Delivery(next(self._delivery_ids), copy)
         response.request_id = session.request_id
         response.delivery_id = delivery.id
-        response.lamport = self._clock.tick()
+        response.lamport = self.book.tick()
         session.sender.put(response, delivery)
 
     def _event(self, source: Connection, event: Event) -> None:
@@ -311,14 +315,14 @@ class Router:
         message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
         topic, sender, type_, size = _text(event.topic), _text(event.sender), _text(payload.type), len(payload.data)
         copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, type_, size)
-        self._arrived(source, copy, event.sent_ns, event.lamport, payload.data)
+        self.book.arrived(source, copy, event.sent_ns, event.lamport, payload.data)
         if size > self.limits.max_message_bytes:
-            return self._drop(copy, "too large", self._too_large(size))
+            return self.book.drop(copy, "too large", self._too_large(size))
         recipients = self.directory.recipients(event.topic)
         if event.sender is not None:
             recipients = [agent for agent in recipients if agent != event.sender]
         if not recipients:
-            return self._drop(copy, "no subscriber", f"nobody subscribes to {topic}")
+            return self.book.drop(copy, "no subscriber", f"nobody subscribes to {topic}")
         by_worker: dict[str, list[tuple[AgentId, int]]] = {}
         deliveries: dict[str, list[Delivery]] = {}
         event.message_id = message_id
@@ -326,11 +330,11 @@ class Router:
             own = Copy(j.EVENT, message_id, event.cause, sender, _text(agent), topic, type_, size)
             holder = self.directory.holder_of(agent)
             if holder is None:
-                self._drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
+                self.book.drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
                 continue
             target = self.connections[holder]
             if not target.has_room() or (target.leaving is not None and target.leaving.is_full()):
-                self._drop(own, "queue full", f"too many messages already wait at the host for {target.name}")
+                self.book.drop(own, "queue full", f"too many messages already wait at the host for {target.name}")
             elif target.leaving is not None:
                 target.leaving.hold_event(HeldEvent(source, event, agent, own))
             else:
@@ -342,21 +346,11 @@ class Router:
                 copies = [(agent, delivery) for (agent, _), delivery in zip(receivers, deliveries[holder], strict=True)]
                 self._faults.event(source, event, self.connections[holder], copies)
             return None
-        event.lamport = self._clock.tick()
+        event.lamport = self.book.tick()
         for holder, receivers in by_worker.items():
             event.recipients = receivers
             self.connections[holder].put(event, *deliveries[holder])
         return None
-
-    def lost(self, source: Connection, lost: LostMessage) -> None:
-        """A worker says that a message it published on its last stream never arrived."""
-        message_id, cause, sender, topic, type_, size, sent_ns, lamport, detail = lost
-        copy = Copy(j.EVENT, message_id, cause, sender, "", topic, type_, size)
-        now = self._now_ns()
-        self._clock.merge(lamport)
-        self.journal.write(j.SENT, copy, source.name, min(sent_ns, now), lamport)
-        self.counters["lost on the way"] += 1
-        self._record(j.LOST, copy, detail, process=source.name)
 
     # Workers that leave in order
 
@@ -370,7 +364,7 @@ class Router:
                 self._faults.hurry(connection)
             connection.leaving = Leaving(self._around_leaving, connection)
             self.directory.leave(client_id)
-            self.note(connection.name, j.LEAVING)
+            self.book.note(connection.name, j.LEAVING)
 
     def stay(self, client_id: str) -> None:
         """A worker does not leave after all: what waited goes to whoever has its agents."""
@@ -378,7 +372,7 @@ class Router:
         if connection is not None and connection.leaving is not None:
             leaving, connection.leaving = connection.leaving, None
             self.directory.stay(client_id)
-            self.note(connection.name, j.STAYING)
+            self.book.note(connection.name, j.STAYING)
             leaving.release()
 
     def _deliver_event(self, source: Connection, event: Event, target: Connection, agent: AgentId, copy: Copy) -> None:
@@ -386,14 +380,14 @@ class Router:
         if self._faults is not None:
             self._faults.event(source, event, target, [(agent, delivery)])
         else:
-            target.put(replace(event, recipients=[(agent, delivery.id)], lamport=self._clock.tick()), delivery)
+            target.put(replace(event, recipients=[(agent, delivery.id)], lamport=self.book.tick()), delivery)
 
     def cancel(self, source: Connection, cancel: Cancel) -> None:
         """The sender of a request no longer waits."""
         session = source.asked.get(cancel.request_id)
         if session is not None:  # else it was answered meanwhile
             self.sessions.end(session)
-            self._record(j.FAILED, session.copy, cancel.reason or "cancelled by the sender")
+            self.book.record(j.FAILED, session.copy, cancel.reason or "cancelled by the sender")
             self._cancel(session, cancel.reason)
 
     def _cancel(self, session: Session, why: str) -> None:
@@ -421,29 +415,6 @@ class Router:
             self._cancel(session, text)
             self._end_with_error(session, "DeadlineExceededError", text, j.FAILED)
 
-    def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
-        """These copies were written to a worker's stream."""
-        now = self._now_ns()
-        write, name = self.journal.write, connection.name
-        for delivery in deliveries:
-            delivery.left_ns = now
-            write(j.LEFT, delivery.copy, j.HOST, now, delivery.lamport, name)
-            if not connection.reports and delivery.copy.kind != j.REQUEST:
-                connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it
-
-    def report(self, source: Connection, reports: list[ReportFields]) -> None:
-        """A worker says what became of copies that it was sent."""
-        write, name = self.journal.write, source.name
-        for delivery_id, what, time_ns, lamport, detail, trace in reports:
-            delivery = source.outstanding.get(delivery_id)
-            if delivery is None:
-                self.counters["unknown report"] += 1
-                continue
-            if what in j.ENDINGS or delivery.copy.kind == j.RESPONSE:
-                del source.outstanding[delivery_id]
-            # The clock estimate may be a little off; nothing is received before it was sent.
-            write(what, delivery.copy, name, max(time_ns, delivery.left_ns), lamport, detail, trace)
-
     # The fault lab
 
     def set_fault(self, rule: Rule) -> int:
@@ -464,47 +435,22 @@ class Router:
             self._faults = None
         return next_s
 
-    # The journal
-
-    def note(self, process: str, what: str, detail: str = "", *, type: str = "") -> None:
-        """Write down what happened to a process."""
-        self.journal.append(
-            what, j.PROCESS, "", "", "", "", "", process, type, 0, self._now_ns(), self._clock.tick(), detail
-        )
-
-    def _record(self, what: str, copy: Copy, detail: str = "", *, process: str = j.HOST) -> None:
-        self.journal.write(what, copy, process, self._now_ns(), self._clock.tick(), detail)
-
-    def _arrived(
-        self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int, data: bytes, detail: str = ""
-    ) -> None:
-        now = self._now_ns()
-        write, name = self.journal.write, source.name
-        if sent_ns:  # a worker that does not say is drawn with the host's times alone
-            write(j.SENT, copy, name, min(sent_ns, now), sent_lamport, detail)
-        payload = data[: self._recorded_bytes] if self._recorded_bytes else ""
-        write(j.ARRIVED, copy, j.HOST, now, self._clock.merge(sent_lamport), name, "", payload)
-
     # Endings
 
     def _end_with_error(self, session: Session, kind: str, text: str, what: str) -> None:
         self.sessions.end(session)
-        self._record(what, session.copy, f"{kind}: {text}")
-        self.counters[kind] += 1
+        self.book.record(what, session.copy, f"{kind}: {text}")
+        self.book.counters[kind] += 1
         copy = _error_copy(session.copy, kind)
         self._answer(session, Response(session.request_id, failure=Failure(kind, text)), copy)
 
     def _refuse(self, source: Connection, request: Request, copy: Copy, kind: str, text: str) -> None:
-        self._drop(copy, kind, f"{kind}: {text}")
+        self.book.drop(copy, kind, f"{kind}: {text}")
         delivery = Delivery(next(self._delivery_ids), _error_copy(copy, kind))
         failure = Failure(kind, text)
         source.put(
-            Response(request.request_id, failure=failure, lamport=self._clock.tick(), delivery_id=delivery.id), delivery
+            Response(request.request_id, failure=failure, lamport=self.book.tick(), delivery_id=delivery.id), delivery
         )
-
-    def _drop(self, copy: Copy, reason: str, detail: str) -> None:
-        self.counters[reason] += 1
-        self._record(j.DROPPED, copy, detail)
 
     def _too_large(self, size: int) -> str:
         return f"The payload has {size:,} bytes, and the host takes {self.limits.max_message_bytes:,}."
@@ -513,7 +459,7 @@ class Router:
 
     def snapshot(self) -> Snapshot:
         """Who is connected, who advertises what, which sessions are open."""
-        now_s = self._now_s()
+        now_s, journal = self._now_s(), self.book.journal
         workers = [
             WorkerInfo(
                 c.name, c.client_id, c.pid, c.address, c.reports, len(c),
@@ -528,7 +474,7 @@ class Router:
             )
             for s in self.sessions
         ]  # fmt: skip
-        return Snapshot(workers, sessions, self.journal.last_seq, self.journal.let_go, dict(self.counters))
+        return Snapshot(workers, sessions, journal.last_seq, journal.let_go, dict(self.book.counters))
 
 
 def _error_copy(request: Copy, kind: str) -> Copy:

@@ -196,7 +196,7 @@ class Streams:
         process, what, detail = watching.decode_note_process(request)
         if what not in {j.KILLED, j.PAUSED, j.RESUMED}:
             raise ValueError(f"{what!r:.100} is not for the lab to note: only killed, paused and resumed are.")
-        self._router.note(process, what, detail)
+        self._router.book.note(process, what, detail)
         return b""
 
     def set_fault(self, client_id: str, request: bytes) -> bytes:
@@ -291,13 +291,13 @@ class Streams:
         for error in frame.rejected:
             self._router.reject(connection, error)
         if frame.reports:
-            self._router.report(connection, frame.reports)
+            self._router.book.report(connection, frame.reports)
         for parcel in frame.parcels:
             self._router.receive(connection, parcel)
         for cancel in frame.cancels:
             self._router.cancel(connection, cancel)
         for lost in frame.lost:
-            self._router.lost(connection, lost)
+            self._router.book.lost(connection, lost)
 
     def _take_slices(self, connection: Connection, frame: Frame) -> Iterator[None]:
         """The same, with a pause after so many messages. A frame of ours has fewer; nothing holds others to that."""
@@ -395,7 +395,7 @@ class Streams:
 
     def _note(self, client_id: str, why: str) -> None:
         connection = self._router.connections.get(client_id)
-        self._router.note(connection.name if connection is not None else j.HOST, j.REFUSED, why)
+        self._router.book.note(connection.name if connection is not None else j.HOST, j.REFUSED, why)
 
 
 def _metadata(context: Context) -> dict[str, str]:

@@ -611,7 +611,7 @@ def _check_journal(world: World) -> None:
 
 def test_payloads_are_recorded_when_they_are_asked_for_and_cut_when_long() -> None:
     world = World()
-    world.router._recorded_bytes = 10
+    world.router.book._payload_bytes = 10
     sky, asker = world.worker("sky", "sky"), world.worker("asker")
     asker.ask("1", "sky")
     sky.answer(sky.read_requests()[0])
@@ -645,7 +645,7 @@ def test_a_message_that_its_sender_tells_to_be_lost_is_journaled_and_counted(wor
     asker = world.worker("asker")
     ahead_ns = world.clock.nanoseconds() + 10**9
     lost = LostMessage("m", "c", "a/k", "t/k", "Text", 5, ahead_ns, 7, "never arrived")
-    world.router.lost(asker.connection, lost)
+    world.router.book.lost(asker.connection, lost)
     sent, end = world.events(j.EVENT)
     assert (sent.what, sent.process, sent.lamport) == (j.SENT, "asker", 7)
     assert (end.what, end.process, end.detail) == (j.LOST, "asker", "never arrived")

@@ -451,7 +451,7 @@ async def test_a_watcher_that_follows_sees_what_happens_later(host: HostService,
 async def test_a_watcher_that_comes_too_late_is_told_how_much_it_missed(cast: Cast, follow: bool) -> None:
     host = cast.host(journal_capacity=500)
     for n in range(2000):
-        host.router.note("somebody", j.REFUSED, str(n))
+        host.router.book.note("somebody", j.REFUSED, str(n))
     async with raw_client(host.address) as client:
         stream = _watch(client, follow=follow)
         batches: list[watching.JournalBatch] = []
@@ -463,7 +463,7 @@ async def test_a_watcher_that_comes_too_late_is_told_how_much_it_missed(cast: Ca
         assert sum(batch.missed for batch in batches) == 1500
         assert [e.seq for batch in batches for e in batch.events] == list(range(1501, 2001))
         if follow:
-            host.router.note("somebody", j.REFUSED, "one more")
+            host.router.book.note("somebody", j.REFUSED, "one more")
             batch = watching.decode_journal_batch(await asyncio.wait_for(stream.read(), LIMIT_S))
             assert [event.seq for event in batch.events] == [2001]
 
@@ -478,7 +478,7 @@ async def test_a_slow_watcher_is_told_of_its_gap_and_slows_nobody(cast: Cast, mo
         async with asyncio.timeout(LIMIT_S):
             for _ in range(300):  # far more than fits into the buffers on the way, while nobody reads
                 for _ in range(100):
-                    host.router.note("somebody", j.REFUSED, long)
+                    host.router.book.note("somebody", j.REFUSED, long)
                 await asyncio.sleep(0.001)
         batches: list[watching.JournalBatch] = []
         async with asyncio.timeout(LIMIT_S):

@@ -108,7 +108,7 @@ class Peer:
 
     def report(self, delivery_id: int, what: str) -> None:
         time_ns = self.world.clock.nanoseconds()
-        self.router.report(self.connection, [Report(delivery_id, what, time_ns, self.lamport.tick())])
+        self.router.book.report(self.connection, [Report(delivery_id, what, time_ns, self.lamport.tick())])
 
     def cancel(self, request_id: str) -> None:
         self.router.cancel(self.connection, Cancel(request_id, "cancelled by the sender"))
@@ -120,7 +120,7 @@ class Peer:
             pieces, deliveries = self.connection.take()
             if not pieces:
                 return parcels
-            self.router.left(self.connection, deliveries)
+            self.router.book.left(self.connection, deliveries)
             if not self.connection.reports:
                 plain = [decode_plain(piece) for piece in pieces]
                 for parcel in plain:
@@ -135,7 +135,7 @@ class Peer:
                 ids = [id for _, id in parcel.recipients] if isinstance(parcel, Event) else [parcel.delivery_id]
                 for delivery_id in ids:
                     time_ns = self.world.clock.nanoseconds()
-                    self.router.report(self.connection, [Report(delivery_id, j.RECEIVED, time_ns, seen)])
+                    self.router.book.report(self.connection, [Report(delivery_id, j.RECEIVED, time_ns, seen)])
 
     def read_requests(self) -> list[Request]:
         return [parcel for parcel in self.read() if isinstance(parcel, Request)]

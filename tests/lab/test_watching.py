@@ -120,7 +120,7 @@ async def test_following_one_host_after_the_other_leaves_no_connection_behind(ca
     gc.disable()  # what is left shall not be tidied up by chance
     try:
         for times in range(1, 4):
-            host.router.note("somebody", j.JOINED)
+            host.router.book.note("somebody", j.JOINED)
             await until(lambda times=times: sum(e.what == j.JOINED for e in watching.journal) == times)  # type: ignore[misc]
             await until(lambda: connections() == 1)
             await host.stop(grace=0)

@@ -69,7 +69,7 @@ async def host(journal: bool = True, capacity: int = 200_000) -> None:
     limits = Limits(max_message_bytes=8 * 2**20)
     service = HostService("127.0.0.1:0", journal_capacity=capacity, limits=limits)
     if not journal:
-        service.router.journal = NoJournal()
+        service.router.book.journal = NoJournal()
     service.start()
     await serve({}, address=service.address)
     await service.stop(0)

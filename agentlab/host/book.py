@@ -1,0 +1,98 @@
+"""What the host writes down: the journal's events at the host's time, and how many messages it turned away.
+
+Pure: no gRPC, no asyncio. Read next: `agentlab.core.journal`, which keeps the events; `agentlab.host.router`, which
+decides what they are about.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from ..core import journal as j
+from ..core.clock import LamportClock
+from ..core.journal import Journal
+from ..wire.parcels import LostMessage, ReportFields
+from .connection import Connection, Copy, Delivery
+
+
+class Book:
+    """A book: writes into the journal what happens at the host, and what workers say that happened at theirs.
+
+    The host's two clocks are here: `now_ns` (since the epoch), and the Lamport clock, which `tick` moves on. Of what a
+    message says, the first `payload_bytes` are kept.
+    """
+
+    def __init__(
+        self, journal: Journal | None = None, *, payload_bytes: int = 0, now_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.journal = journal if journal is not None else Journal()
+        self.counters: Counter[str] = Counter()
+        """How many messages were refused or dropped, by reason."""
+        self._payload_bytes = payload_bytes
+        self._now_ns = now_ns
+        self._clock = LamportClock()
+        self.tick = self._clock.tick
+        """The next Lamport time."""
+
+    # What happens at the host
+
+    def note(self, process: str, what: str, detail: str = "", *, type: str = "") -> None:
+        """Write down what happened to a process."""
+        self.journal.append(what, j.PROCESS, "", "", "", "", "", process, type, 0, self._now_ns(), self.tick(), detail)
+
+    def record(self, what: str, copy: Copy, detail: str = "", *, process: str = j.HOST) -> None:
+        """Write down what happened to a copy of a message."""
+        self.journal.write(what, copy, process, self._now_ns(), self.tick(), detail)
+
+    def drop(self, copy: Copy, reason: str, detail: str) -> None:
+        """A copy goes no further: write it down, and count it under its reason."""
+        self.counters[reason] += 1
+        self.record(j.DROPPED, copy, detail)
+
+    def arrived(
+        self, source: Connection, copy: Copy, sent_ns: int, sent_lamport: int, data: bytes, detail: str = ""
+    ) -> None:
+        """A message was read from a worker's stream. It says when it was sent: this is written down as well."""
+        now = self._now_ns()
+        write, name = self.journal.write, source.name
+        if sent_ns:  # a worker that does not say is drawn with the host's times alone
+            write(j.SENT, copy, name, min(sent_ns, now), sent_lamport, detail)
+        payload = data[: self._payload_bytes] if self._payload_bytes else ""
+        write(j.ARRIVED, copy, j.HOST, now, self._clock.merge(sent_lamport), name, "", payload)
+
+    def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
+        """These copies were written to a worker's stream."""
+        now = self._now_ns()
+        write, name = self.journal.write, connection.name
+        for delivery in deliveries:
+            delivery.left_ns = now
+            write(j.LEFT, delivery.copy, j.HOST, now, delivery.lamport, name)
+            if not connection.reports and delivery.copy.kind != j.REQUEST:
+                connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it
+
+    # What workers say
+
+    def report(self, source: Connection, reports: list[ReportFields]) -> None:
+        """A worker says what became of copies that it was sent."""
+        write, name = self.journal.write, source.name
+        for delivery_id, what, time_ns, lamport, detail, trace in reports:
+            delivery = source.outstanding.get(delivery_id)
+            if delivery is None:
+                self.counters["unknown report"] += 1
+                continue
+            if what in j.ENDINGS or delivery.copy.kind == j.RESPONSE:
+                del source.outstanding[delivery_id]
+            # The clock estimate may be a little off; nothing is received before it was sent.
+            write(what, delivery.copy, name, max(time_ns, delivery.left_ns), lamport, detail, trace)
+
+    def lost(self, source: Connection, lost: LostMessage) -> None:
+        """A worker says that a message it published on its last stream never arrived."""
+        message_id, cause, sender, topic, type_, size, sent_ns, lamport, detail = lost
+        copy = Copy(j.EVENT, message_id, cause, sender, "", topic, type_, size)
+        now = self._now_ns()
+        self._clock.merge(lamport)
+        self.journal.write(j.SENT, copy, source.name, min(sent_ns, now), lamport)
+        self.counters["lost on the way"] += 1
+        self.record(j.LOST, copy, detail, process=source.name)
