@@ -51,18 +51,23 @@ class Deliveries:
 
     def deliver(self, agent_id: AgentId, handle: Handle, no_agent: NoAgent) -> None:
         """Start `handle` with the agent as soon as it is there and all earlier messages for it were started."""
+        agent = self.ready(agent_id)
+        if agent is not None:
+            self.start(handle(agent))
+            return
         queue = self._waiting.get(agent_id)
         if queue is not None:
             queue.append((handle, no_agent))
             return
-        held = agent_id.type in self._held
-        agent = self._catalog.agents.get(agent_id)
-        if agent is not None and not held:
-            self.start(handle(agent))
-            return
         self._waiting[agent_id] = deque([(handle, no_agent)])
-        if not held:
+        if agent_id.type not in self._held:
             self.start(self._make_then_start(agent_id))
+
+    def ready(self, agent_id: AgentId) -> Agent | None:
+        """The agent, if its next message can be started at once."""
+        if (self._waiting and agent_id in self._waiting) or (self._held and agent_id.type in self._held):
+            return None
+        return self._catalog.agents.get(agent_id)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` as a task of this runtime."""

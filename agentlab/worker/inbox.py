@@ -68,6 +68,7 @@ class Inbox:
         self._subscriptions = subscriptions
         self._interventions = interventions
         self._connection = connection
+        self._outbox, self._clock = connection.outbox, connection.clock
         self._lamport = lamport
         self._tokens: dict[str, CancellationToken] = {}
         self._memory: Memory[_Attempt] = Memory()
@@ -173,6 +174,10 @@ class Inbox:
         ]
         for recipient, delivery_id in recipients:
             copy = self._received(delivery_id, event.lamport)
+            agent = self._deliveries.ready(recipient)
+            if agent is not None:
+                self._deliveries.start(self._handle_event(event, recipient, copy, agent))
+                continue
             self._deliveries.deliver(
                 recipient,
                 partial(self._handle_event, event, recipient, copy),
@@ -276,23 +281,22 @@ class Inbox:
             return  # its session is gone with the connection; the next host may have another under the same id
         self._tokens.pop(response.request_id, None)
         self._runs.pop(response.request_id, None)
-        response.sent_ns = self._connection.clock.now_ns()
+        response.sent_ns = self._clock.now_ns()
         response.lamport = self._lamport.tick()
-        self._connection.outbox.reply(response)
+        self._outbox.reply(response)
         if not self._tokens:  # no other reply is about to follow
             self._connection.begin_writing()
 
     def _received(self, delivery_id: int, lamport: int) -> _Copy:
         now = self._lamport.merge(lamport)
         if delivery_id:
-            self._connection.outbox.report((delivery_id, j.RECEIVED, self._connection.clock.now_ns(), now, "", ""))
+            self._outbox.report((delivery_id, j.RECEIVED, self._clock.now_ns(), now, "", ""))
         return _Copy(delivery_id, self._stream)
 
     def _report(self, copy: _Copy, what: str, detail: str = "", trace: str = "") -> None:
         now = self._lamport.tick()
         if copy.delivery_id and copy.stream == self._stream:
-            time_ns = self._connection.clock.now_ns()
-            self._connection.outbox.report((copy.delivery_id, what, time_ns, now, detail, trace))
+            self._outbox.report((copy.delivery_id, what, self._clock.now_ns(), now, detail, trace))
 
 
 def _cancel(token: CancellationToken) -> None:
