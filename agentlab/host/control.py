@@ -1,7 +1,7 @@
 """The control channel at the host: questions about agents' states, and their answers, passed between workers.
 
 Pure: no gRPC, no asyncio. A question that cannot be passed on, or whose target is lost, is answered by the host with
-an error, so that nobody waits for nothing.
+an error, so that nobody waits for nothing. Read next: `agentlab.host.control_stream`.
 """
 
 from __future__ import annotations

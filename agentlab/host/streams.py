@@ -1,6 +1,6 @@
 """gRPC around the host's decisions: one method for each call of the wire, each as thin as it can be.
 
-Read next: `agentlab.host.message_stream`, `agentlab.host.service`.
+Read next: `agentlab.host.message_stream`, `agentlab.host.control_stream`, `agentlab.host.service`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -18,14 +17,15 @@ import grpc.aio
 
 from ..core import journal as j
 from ..version import __version__
-from ..wire import calls, control, draining, faults, watching
-from ..wire.codec import LARGEST_ENVELOPE, LONGEST_NAME, decode_plain
+from ..wire import calls, draining, faults, watching
+from ..wire.codec import LONGEST_NAME, decode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import ClockSample, Frame, Hello, Welcome, WireError
 from .clients import Clients
 from .connection import Connection, LimitError
 from .control import ControlDesk
-from .message_stream import Context, MessageStream, read, until_one_ends
+from .control_stream import ControlStream
+from .message_stream import Context, MessageStream
 from .moving import Moves
 from .router import Router
 from .standard import StandardServices
@@ -49,10 +49,6 @@ HELLO_S: Final = 20.0
 
 SLICE: Final = 50
 """Messages of one frame that are taken at once: some milliseconds' work, and others' messages come in between."""
-
-CONTROL_QUEUE: Final = 1000
-"""Control messages that may wait for a client that does not read them; then the oldest go. Likewise bytes, of which
-as many may wait as of messages."""
 
 
 WhoIs = Callable[[str], Awaitable[tuple[str, int] | None]]
@@ -348,50 +344,19 @@ class Streams:
     async def open_control_channel(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """AutoGen's stream of control messages."""
         client_id = await _client_id(context)
-        queue: deque[bytes] = deque()
-        wake = asyncio.Event()
-        limits, waiting = self._router.limits, 0
-
-        def send(data: bytes) -> None:
-            nonlocal waiting
-            queue.append(data)
-            waiting += len(data)
-            while len(queue) > CONTROL_QUEUE or waiting > limits.queue_bytes:
-                waiting -= len(queue.popleft())
-                self._router.counters["control message dropped"] += 1
-            wake.set()
-
-        def receive(data: bytes) -> None:
-            if len(data) > limits.max_message_bytes + LARGEST_ENVELOPE:
-                raise WireError(f"it has {len(data):,} bytes, and its content may have {limits.max_message_bytes:,}")
-            problem = self._control.receive(client_id, control.decode_control(data))
-            if problem:
-                self._note(client_id, f"control message: {problem}")
-
-        async def write() -> None:
-            nonlocal waiting
-            while not self._closing.is_set():
-                await wake.wait()
-                wake.clear()
-                while queue:
-                    data = queue.popleft()
-                    waiting -= len(data)
-                    await context.write(data)
-
+        router = self._router
+        stream = ControlStream(
+            client_id, context, self._control, router.book, router.limits, lambda why: self._note(client_id, why)
+        )
         try:
             self._clients.enter(client_id, context.peer())
-            self._control.connect(client_id, send)
+            self._control.connect(client_id, stream.send)
         except ValueError as error:
             await self._refuse(context, grpc.StatusCode.ALREADY_EXISTS, error)
         except PermissionError as error:
             await self._refuse(context, grpc.StatusCode.PERMISSION_DENIED, error)
         await context.send_initial_metadata(())
-        try:
-            await until_one_ends(
-                read(context, receive, lambda error: self._note(client_id, str(error))), write(), self._closing.wait()
-            )
-        finally:
-            self._control.disconnect(client_id)
+        await stream.run(self._closing)
 
     def _note(self, client_id: str, why: str) -> None:
         connection = self._router.connections.get(client_id)
