@@ -1,7 +1,7 @@
 """A worker's connection to its host: one stream at a time, kept up for as long as the worker runs.
 
 It knows nothing of agents. What is sent while there is no stream waits; what was written to a stream that was lost is
-given up. Read next: `agentlab.worker.runtime`.
+given up. Read next: `agentlab.worker.opening`, `agentlab.worker.runtime`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ import grpc.aio
 from ..core.exceptions import HostLostError, UnauthenticatedError
 from ..core.ids import AgentId
 from ..version import __version__
-from ..wire import calls, tls
-from ..wire.channel import MESSAGE_BYTES, RECEIVE_BYTES, end_call, keepalive_options, machine_name
+from ..wire import calls
+from ..wire.channel import MESSAGE_BYTES, end_call, machine_name
 from ..wire.codec import decode_plain, encode_plain
 from ..wire.frames import decode_frame, encode_frame
 from ..wire.parcels import NOTHING, Frame, Hello, Payload, Request, WireError
 from ..wire.security import Credentials
 from ..wire.writing import Writer
 from .clock import HostClock
+from .opening import Opened, code_of, described, open_channel, open_link, open_plain, reason
 from .outbox import Outbox
 
 logger = logging.getLogger("agentlab.worker")
@@ -188,7 +189,7 @@ class HostConnection:
                 if was_joined:
                     pause_s = FIRST_RETRY_S
             except grpc.RpcError as error:
-                lost = _reason(error)
+                lost = reason(error)
                 if code_of(error) == grpc.StatusCode.UNAUTHENTICATED:
                     self._refused = f"The host at {self.address} refused {self.name}: {lost} {_WHERE_TOKENS_ARE}"
                     # Whoever waits for the first connection gets it as an error.
@@ -215,78 +216,36 @@ class HostConnection:
             pause_s = min(2 * pause_s, LONGEST_RETRY_S)
 
     def _open_channel(self) -> grpc.aio.Channel:
-        return self._credentials.channel(
-            self.address,
-            [
-                ("grpc.max_receive_message_length", RECEIVE_BYTES),
-                ("grpc.max_send_message_length", RECEIVE_BYTES),
-                *keepalive_options(self._keepalive_s),
-                # Channels with equal options share a connection, and with it gRPC's own growing pauses after failures.
-                ("grpc.use_local_subchannel_pool", 1),
-                ("grpc.enable_retries", 0),
-            ],
-        )
+        return open_channel(self.address, self._credentials, self._keepalive_s)
 
     async def _open_stream(self, channel: grpc.aio.Channel) -> _Stream:
         client_id = str(uuid.uuid4())
         lane = (calls.WORKER_NAME, self.name.encode("ascii", "replace").decode())
         metadata = (*self._metadata(client_id), lane)
+        welcomed: Opened | None = None
         if self._try_link:
-            call: Any = channel.stream_stream(f"/{calls.LINK}/Open")(metadata=metadata)
-            try:
-                await self._introduce(call)
-                writer = Writer(call.write, self._next_frame, lambda: self.outbox.waiting, self.outbox.wake)
-                return _Stream(channel, call, client_id, True, writer)
-            except grpc.aio.AioRpcError as error:
-                end_call(call)
-                refusal = await self._refusal(channel, error, metadata)
-                try:
-                    if refusal.code() != grpc.StatusCode.UNIMPLEMENTED:
-                        raise refusal from None
-                finally:
-                    # An error that is kept in the frame it names keeps the call and its channel, which goes on
-                    # connecting until the garbage collector comes by.
-                    del refusal
-            logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
-        call = channel.stream_stream(f"/{calls.AGENT_RPC}/OpenChannel")(metadata=metadata)
-        await call.wait_for_connection()
-        # The stream alone does not say whether the other side knows it: a server that is no host refuses this call.
-        ask: Any = channel.unary_unary(f"/{calls.AGENT_RPC}/GetSubscriptions")
-        await ask(b"", metadata=metadata)
-        self.max_message_bytes = MESSAGE_BYTES
-        self._far = False
-        # Its messages cannot travel together, so that none of them waits for others.
-        writer = Writer(call.write, self._next_plain, lambda: False, self.outbox.wake)
-        return _Stream(channel, call, client_id, False, writer)
-
-    async def _refusal(self, channel: grpc.aio.Channel, error: grpc.aio.AioRpcError, metadata: Any) -> Any:
-        """Why the link was not opened. Writing to a stream that the host refused a moment before fails with INTERNAL,
-        and hides the host's own answer (about every tenth time): a call without a stream cannot."""
-        if error.code() == grpc.StatusCode.INTERNAL:
-            probe: Any = channel.unary_unary(f"/{calls.LINK}/WithdrawAgent")
-            try:
-                await probe(b"", metadata=metadata)
-            except grpc.aio.AioRpcError as refusal:
-                return refusal
-        return error
+            hello = Hello(self.name, os.getpid(), self._machine, self._resume_token, __version__)
+            welcomed = await open_link(channel, metadata, hello)
+            if welcomed is None:
+                logger.info("The host at %s does not speak agentlab's link: using OpenChannel.", self.address)
+        opened = welcomed or await open_plain(channel, metadata)
+        call, welcome = opened.call, opened.welcome
+        if welcome is not None:
+            self.name = welcome.name
+            self._resume_token = welcome.resume_token
+            self.max_message_bytes = welcome.max_message_bytes
+            self._far = welcome.machine != self._machine
+            self.outbox.settle(welcome.taken)
+            writer = Writer(call.write, self._next_frame, lambda: self.outbox.waiting, self.outbox.wake)
+        else:
+            self.max_message_bytes = MESSAGE_BYTES
+            self._far = False
+            # Its messages cannot travel together, so that none of them waits for others.
+            writer = Writer(call.write, self._next_plain, lambda: False, self.outbox.wake)
+        return _Stream(channel, call, client_id, welcome is not None, writer)
 
     def _metadata(self, client_id: str) -> tuple[tuple[str, str], ...]:
         return ((calls.CLIENT_ID, client_id), *self._credentials.metadata())
-
-    async def _introduce(self, call: Any) -> None:
-        hello = Hello(self.name, os.getpid(), self._machine, self._resume_token, __version__)
-        await call.write(encode_frame(hello=hello))
-        first = await call.read()
-        if first is grpc.aio.EOF:
-            await _raise_status(call)
-        welcome = decode_frame(first).welcome
-        if welcome is None:
-            raise WireError("its first frame is no welcome")
-        self.name = welcome.name
-        self._resume_token = welcome.resume_token
-        self.max_message_bytes = welcome.max_message_bytes
-        self._far = welcome.machine != self._machine
-        self.outbox.settle(welcome.taken)
 
     async def _use(self, stream: _Stream) -> str:
         """Use an open stream until it ends; say why it ended."""
@@ -321,7 +280,7 @@ class HostConnection:
             # On a link whose one half we closed, the host closes the other when it has read all of it.
             return await reading
         except grpc.RpcError as error:
-            return _reason(error)
+            return reason(error)
         finally:
             tasks = [task for task in (reading, joining, writing, sampling, echoing) if task is not None]
             for task in tasks:
@@ -347,7 +306,7 @@ class HostConnection:
                 status = await stream.call.code()
                 if status == grpc.StatusCode.OK:
                     return "the host ended the connection"
-                return _described(status, await stream.call.details())
+                return described(status, await stream.call.details())
             try:
                 frame = decode_frame(data) if stream.link else Frame(parcels=[decode_plain(data)])
             except WireError as error:
@@ -460,29 +419,3 @@ class HostConnection:
 
 def _echo_agent(stream: _Stream) -> AgentId:
     return AgentId(f"agentlab-echo-{stream.client_id}", "echo")
-
-
-async def _raise_status(call: Any) -> None:
-    """The stream ended before it began: raise its status."""
-    raise grpc.aio.AioRpcError(
-        await call.code(), await call.initial_metadata(), await call.trailing_metadata(), await call.details()
-    )
-
-
-def code_of(error: grpc.RpcError) -> Any:
-    """The status with which a call ended; None where the error has none."""
-    return getattr(error, "code", lambda: None)()
-
-
-def _described(status: grpc.StatusCode, details: str) -> str:
-    if "Connection refused" in details:
-        return "nobody listens there (connection refused)"
-    if "failed to connect" in details:
-        return tls.described(details)
-    return details or status.name.lower().replace("_", " ")
-
-
-def _reason(error: grpc.RpcError) -> str:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return _described(error.code(), error.details() or "")
-    return str(error)

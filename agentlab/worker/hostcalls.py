@@ -12,7 +12,8 @@ import grpc
 
 from ..core.exceptions import HostLostError
 from ..wire import calls, watching
-from .connection import HostConnection, code_of
+from .connection import HostConnection
+from .opening import code_of
 
 logger = logging.getLogger("agentlab.worker")
 
