@@ -153,7 +153,9 @@ class Lab:
         return lab
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        """Start it, unless it runs already: ``async with await Lab.start() as lab`` means the same as ``Lab()``."""
+        if self._state != "running":
+            await self._start()
         return self
 
     async def __aexit__(

@@ -80,16 +80,15 @@ async def test_stopping_before_the_start_does_nothing() -> None:
         assert lab.state == "running"
 
 
-async def test_starting_twice_is_refused_and_harms_nothing(start_lab: StartLab) -> None:
+async def test_a_running_lab_can_be_entered_and_a_stopped_one_is_refused(start_lab: StartLab) -> None:
     lab = await start_lab(workers=1)
     pids = lab.processes.column("pid")
-    with pytest.raises(LabError, match="This lab is running. Start another"):
-        async with lab:
-            pass
-    assert lab.processes.column("pid") == pids
-    await lab.register("worker-1", "echo", Echo)
-    assert (await lab.send_message(Say("hi"), "echo")).text == "echo hi"
-    await lab.stop()
+    async with lab as entered:
+        assert entered is lab
+        assert lab.processes.column("pid") == pids
+        await lab.register("worker-1", "echo", Echo)
+        assert (await lab.send_message(Say("hi"), "echo")).text == "echo hi"
+    assert lab.state == "stopped"
     with pytest.raises(LabError, match="This lab is stopped. Start another"):
         await lab.__aenter__()
 
