@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, cast
 
 import grpc
 
@@ -268,6 +268,14 @@ class Lab:
 
     def __getitem__(self, name: str) -> ChildProcess:
         return self._crew.process(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._crew.processes
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            "A lab is no list: lab.journal has its events (lab.timeline() draws them), lab.processes who runs."
+        )
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._crew.processes)

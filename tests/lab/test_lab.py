@@ -17,7 +17,7 @@ import psutil
 import pytest
 from until import until
 
-from agentlab import Lab
+from agentlab import Lab, timeline
 from agentlab.core import journal as j
 from agentlab.core.run import Run
 from agentlab.host.connection import Limits
@@ -184,6 +184,10 @@ async def test_a_lab_shows_its_processes_as_text_and_html_and_completes_their_na
     assert "left" in html
     assert "<table" in html
     assert lab._ipython_key_completions_() == ["host", "left", "right"]
+    assert "left" in lab
+    assert "middle" not in lab
+    with pytest.raises(TypeError, match="lab.timeline"):
+        timeline.plot(lab)  # type: ignore[arg-type]
     assert repr(lab["left"]) == f"<left: running, pid {lab['left'].pid}>"
     assert lab["left"].ready["version"]
     with pytest.raises(
