@@ -20,6 +20,7 @@ from ..wire.parcels import Event, Request
 from .book import Book
 from .connection import Connection, Copy, Delivery
 from .directory import Directory
+from .endings import Endings
 from .sessions import Session, Sessions
 
 
@@ -51,7 +52,7 @@ class Around:
     directory: Directory
     deliver: Callable[[Session, Request], None]
     deliver_event: Callable[[Connection, Event, Connection, AgentId, Copy], None]
-    end_with_error: Callable[[Session, str, str, str], None]
+    endings: Endings
     book: Book
     now_s: Callable[[], float]
 
@@ -156,10 +157,10 @@ class Leaving:
         target = self._holder(request.target)
         if target is None:
             text = str(agent_not_found(request.target.type, around.directory.types))
-            around.end_with_error(session, "AgentNotFoundError", text, j.DROPPED)
+            around.endings.end_with_error(session, "AgentNotFoundError", text, j.DROPPED)
         elif not target.has_room():
             text = f"Too many messages already wait at the host for {target.name}, the worker of {request.target}."
-            around.end_with_error(session, "QueueFullError", text, j.DROPPED)
+            around.endings.end_with_error(session, "QueueFullError", text, j.DROPPED)
         else:
             around.sessions.retarget(session, target)
             if session.deadline_s is not None:

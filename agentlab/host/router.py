@@ -1,7 +1,7 @@
 """The host's decisions: what becomes of every message, and of every request when a process is lost.
 
 Pure: no gRPC, no asyncio. What happens comes in as plain calls; what should be written goes into the connections'
-queues; all of it into the book. Read next: `agentlab.host.book`, `agentlab.host.service`.
+queues; all of it into the book. Read next: `agentlab.host.endings`, `agentlab.host.book`, `agentlab.host.service`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,12 @@ from ..core.journal import Journal
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
 from ..wire.faults import Rule
-from ..wire.parcels import (
-    ATTEMPT,
-    Cancel,
-    Event,
-    Failure,
-    Parcel,
-    Request,
-    Response,
-    WireError,
-)
+from ..wire.parcels import ATTEMPT, Event, Failure, Parcel, Request, Response, WireError
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .book import Book
 from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
+from .endings import Endings
 from .faultlab import FaultLab, Host
 from .leaving import Around, HeldEvent, Leaving
 from .sessions import LATE, Session, Sessions
@@ -83,9 +75,10 @@ class Router:
         )  # fmt: skip
         self._faults: FaultLab | None = None
         """The fault lab, while it has anything to do: messages ask it only then."""
+        self.endings = Endings(self.book, self.sessions, self.faultlab, self._delivery_ids, now_s)
         self._around_leaving = Around(
-            self.connections, self.sessions, self.directory, self._deliver, self._deliver_event, self._end_with_error,
-            self.book, now_s,
+            self.connections, self.sessions, self.directory, self._deliver, self._deliver_event,
+            self.endings, self.book, now_s,
         )  # fmt: skip
 
     @property
@@ -152,20 +145,7 @@ class Router:
         leaving, connection.leaving = connection.leaving, None
         if leaving is not None:
             leaving.release()  # to who has its agents now
-        for session in list(connection.asked_of.values()):
-            text = f"The worker {connection.name} was lost ({reason}) before {session.copy.recipient} answered."
-            connection.outstanding.pop(session.delivery.id, None)
-            self._end_with_error(session, "WorkerLostError", text, j.LOST)
-        for session in list(connection.asked.values()):
-            self.sessions.end(session)
-            why = f"the sender's worker {connection.name} was lost"
-            self._cancel(session, why)
-            if not session.target.reports:
-                self.book.record(j.LOST, session.copy, f"{why}, and the receiver's tells only what it replies")
-        for delivery in connection.outstanding.values():
-            if connection.reports or not delivery.left_ns:
-                self.book.record(j.LOST, delivery.copy, f"the worker {connection.name} was lost ({reason})")
-        connection.outstanding.clear()
+        self.endings.lose(connection, reason)
 
     def taken(self, resume_token: str) -> int | None:
         """How many messages, cancellations and lost messages were taken from a connection that ended; None for one that
@@ -219,7 +199,7 @@ class Router:
         session = source.asked_of.get(error.answers)
         if session is not None:
             text = f"{session.copy.recipient} on {source.name} answered with something illegal: {why}"
-            self._end_with_error(session, "UndeliverableException", text, j.FAILED)
+            self.endings.end_with_error(session, "UndeliverableException", text, j.FAILED)
 
     def _request(self, source: Connection, request: Request) -> None:
         payload = request.payload
@@ -230,18 +210,18 @@ class Router:
         detail = f"attempt {attempt:.10}" if attempt != "1" else ""
         self.book.arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
         if size > self.limits.max_message_bytes:
-            return self._refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
+            return self.endings.refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
         holder = self.directory.holder_of(request.target)
         if holder is None:
             text = str(agent_not_found(request.target.type, self.directory.types))
-            return self._refuse(source, request, copy, "AgentNotFoundError", text)
+            return self.endings.refuse(source, request, copy, "AgentNotFoundError", text)
         target = self.connections[holder]
         if not target.has_room() or (target.leaving is not None and target.leaving.is_full()):
             text = f"{len(target)} messages already wait at the host for {target.name}, the worker of {target_text}."
-            return self._refuse(source, request, copy, "QueueFullError", text)
+            return self.endings.refuse(source, request, copy, "QueueFullError", text)
         if len(source.asked) >= self.limits.sessions:
             text = f"{len(source.asked):,} requests of {source.name} already wait for their replies."
-            return self._refuse(source, request, copy, "QueueFullError", text)
+            return self.endings.refuse(source, request, copy, "QueueFullError", text)
         delivery = Delivery(next(self._delivery_ids), copy)
         now_s = self._now_s()
         allowed_s = self._default_deadline_s if request.deadline_s is None else request.deadline_s
@@ -294,21 +274,14 @@ class Router:
         if self._faults is not None:
             return self._faults.response(session, copy, lambda: self._finish(session, response, copy))
         self.sessions.end(session)
-        self._answer(session, response, copy)
+        self.endings.answer(session, response, copy)
         return None
 
     def _finish(self, session: Session, response: Response, copy: Copy) -> None:
         """A reply that the fault lab held goes on; its twin may have ended the session before."""
         if self.sessions.is_open(session):
             self.sessions.end(session)
-        self._answer(session, response, copy)
-
-    def _answer(self, session: Session, response: Response, copy: Copy) -> None:
-        delivery = Delivery(next(self._delivery_ids), copy)
-        response.request_id = session.request_id
-        response.delivery_id = delivery.id
-        response.lamport = self.book.tick()
-        session.sender.put(response, delivery)
+        self.endings.answer(session, response, copy)
 
     def _event(self, source: Connection, event: Event) -> None:
         payload = event.payload
@@ -352,6 +325,9 @@ class Router:
             self.connections[holder].put(event, *deliveries[holder])
         return None
 
+    def _too_large(self, size: int) -> str:
+        return f"The payload has {size:,} bytes, and the host takes {self.limits.max_message_bytes:,}."
+
     # Workers that leave in order
 
     def leave(self, client_id: str) -> None:
@@ -382,39 +358,6 @@ class Router:
         else:
             target.put(replace(event, recipients=[(agent, delivery.id)], lamport=self.book.tick()), delivery)
 
-    def cancel(self, source: Connection, cancel: Cancel) -> None:
-        """The sender of a request no longer waits."""
-        session = source.asked.get(cancel.request_id)
-        if session is not None:  # else it was answered meanwhile
-            self.sessions.end(session)
-            self.book.record(j.FAILED, session.copy, cancel.reason or "cancelled by the sender")
-            self._cancel(session, cancel.reason)
-
-    def _cancel(self, session: Session, why: str) -> None:
-        """Tell the receiver of a request that nobody waits any more."""
-        if self._faults is not None:
-            self._faults.cancel(session, Cancel(session.id, why))
-        else:
-            session.target.put_cancel(Cancel(session.id, why))
-
-    def cancel_session(self, id: str, reason: str = "") -> bool:
-        """Somebody else than its sender gives a request up: its sender gets an error. False when it has ended."""
-        session = self.sessions.get(id)
-        if session is None:
-            return False
-        text = f"The request to {session.copy.recipient} was cancelled: {reason or 'by the owner of the lab'}."
-        self._cancel(session, text)
-        self._end_with_error(session, "RequestCancelledError", text, j.FAILED)
-        return True
-
-    def expire(self) -> None:
-        """End the requests whose deadline has passed. To be called now and then."""
-        for session in self.sessions.due(self._now_s()):
-            allowed_s = (session.deadline_s or 0.0) - session.opened_s
-            text = f"{session.copy.recipient} did not answer within {allowed_s:g} s."
-            self._cancel(session, text)
-            self._end_with_error(session, "DeadlineExceededError", text, j.FAILED)
-
     # The fault lab
 
     def set_fault(self, rule: Rule) -> int:
@@ -434,26 +377,6 @@ class Router:
         if self.faultlab.idle:
             self._faults = None
         return next_s
-
-    # Endings
-
-    def _end_with_error(self, session: Session, kind: str, text: str, what: str) -> None:
-        self.sessions.end(session)
-        self.book.record(what, session.copy, f"{kind}: {text}")
-        self.book.counters[kind] += 1
-        copy = _error_copy(session.copy, kind)
-        self._answer(session, Response(session.request_id, failure=Failure(kind, text)), copy)
-
-    def _refuse(self, source: Connection, request: Request, copy: Copy, kind: str, text: str) -> None:
-        self.book.drop(copy, kind, f"{kind}: {text}")
-        delivery = Delivery(next(self._delivery_ids), _error_copy(copy, kind))
-        failure = Failure(kind, text)
-        source.put(
-            Response(request.request_id, failure=failure, lamport=self.book.tick(), delivery_id=delivery.id), delivery
-        )
-
-    def _too_large(self, size: int) -> str:
-        return f"The payload has {size:,} bytes, and the host takes {self.limits.max_message_bytes:,}."
 
     # What is known
 
@@ -475,8 +398,3 @@ class Router:
             for s in self.sessions
         ]  # fmt: skip
         return Snapshot(workers, sessions, journal.last_seq, journal.let_go, dict(self.book.counters))
-
-
-def _error_copy(request: Copy, kind: str) -> Copy:
-    """The host's own answer to a request, as the journal names it."""
-    return Copy(j.RESPONSE, request.message_id, request.message_id, "", request.sender, "", kind, 0)

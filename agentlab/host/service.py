@@ -149,7 +149,7 @@ class HostService:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(EXPIRY_PERIOD_S)
-            self._router.expire()
+            self._router.endings.expire()
 
     async def _tick(self) -> None:
         """Let the fault lab do what is due, when it is due."""

@@ -186,7 +186,7 @@ class Streams:
         return watching.encode_snapshot(self._router.snapshot())
 
     def cancel_session(self, client_id: str, request: bytes) -> bytes:
-        return watching.encode_cancelled(self._router.cancel_session(*watching.decode_cancel_session(request)))
+        return watching.encode_cancelled(self._router.endings.cancel_session(*watching.decode_cancel_session(request)))
 
     def note_process(self, client_id: str, request: bytes) -> bytes:
         process, what, detail = watching.decode_note_process(request)
@@ -291,7 +291,7 @@ class Streams:
         for parcel in frame.parcels:
             self._router.receive(connection, parcel)
         for cancel in frame.cancels:
-            self._router.cancel(connection, cancel)
+            self._router.endings.cancel(connection, cancel)
         for lost in frame.lost:
             self._router.book.lost(connection, lost)
 

@@ -147,8 +147,8 @@ def test_a_session_can_be_given_up_by_somebody_else_than_its_sender(world: World
     asker.ask("1", "sky")
     (request,) = sky.read_requests()
     (session,) = world.router.snapshot().sessions
-    assert world.router.cancel_session(session.id, "by hand")
-    assert not world.router.cancel_session(session.id)
+    assert world.router.endings.cancel_session(session.id, "by hand")
+    assert not world.router.endings.cancel_session(session.id)
     (response,) = asker.read_responses()
     assert response.failure is not None
     assert response.failure.kind == "RequestCancelledError"

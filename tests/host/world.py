@@ -50,7 +50,7 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and the deadlines be looked at, and the fault lab do what is due."""
         self.clock.now_s += seconds
-        self.router.expire()
+        self.router.endings.expire()
         self.router.tick_faults()
 
     def events(self, kind: str = "", what: str = "") -> list[j.JournalEvent]:
@@ -111,7 +111,7 @@ class Peer:
         self.router.book.report(self.connection, [Report(delivery_id, what, time_ns, self.lamport.tick())])
 
     def cancel(self, request_id: str) -> None:
-        self.router.cancel(self.connection, Cancel(request_id, "cancelled by the sender"))
+        self.router.endings.cancel(self.connection, Cancel(request_id, "cancelled by the sender"))
 
     def read(self) -> list[Parcel]:
         """Take all that waits, as a stream would write it; a worker of ours says that it received it."""
