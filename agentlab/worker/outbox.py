@@ -163,8 +163,8 @@ class Outbox:
             if isinstance(piece, tuple) and piece[0] == PUBLISHED:
                 unconfirmed.keep(len(pieces), piece)
             pieces.append(piece)
-        reports, self._reports = self._reports[:FRAME_REPORTS], self._reports[FRAME_REPORTS:]
-        lost, self._lost = self._lost[:FRAME_REPORTS], self._lost[FRAME_REPORTS:]
+        reports, lost = self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]
+        del self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]  # in place: thousands may wait
         for place, message in enumerate(lost, len(pieces)):
             unconfirmed.keep(place, message)
         unconfirmed.wrote(len(pieces) + len(lost))
