@@ -87,40 +87,47 @@ class Inbox:
             return
         token = CancellationToken()
         self._tokens[request.request_id] = token
-        self._handle(request, copy, token)
+        self._deliver(request, copy, token)
 
-    def _handle(self, request: Request, copy: _Copy, token: CancellationToken, call: Call | None = None) -> None:
-        """Handle a request, and reply. A `call` is one that may come again."""
+    def _deliver(self, request: Request, copy: _Copy, token: CancellationToken, call: Call | None = None) -> None:
+        """Bring a request to its agent. A `call` is one that may come again."""
+        agent = self._deliveries.ready(request.target)
+        if agent is not None:
+            self._deliveries.start(self._handle(request, copy, token, call, agent))
+            return
+        self._deliveries.deliver(
+            request.target,
+            partial(self._handle, request, copy, token, call),
+            lambda error: self._fail(request, copy, error, f"making the agent {request.target}", call),
+        )
+
+    async def _handle(
+        self, request: Request, copy: _Copy, token: CancellationToken, call: Call | None, agent: Agent
+    ) -> None:
+        """Handle a request, and reply."""
+        self._report(copy, j.STARTED)
         context = MessageContext(request.sender, None, True, token, request.message_id or request.request_id)
-
-        async def handle(agent: Agent) -> None:
-            self._report(copy, j.STARTED)
-            step = "handling the message"
-            try:
-                message = self.read(request.target, request.payload)
-                value = await run_handler(agent, message, context)
-                if self._interventions:
-                    step = _INTERVENING
-                    value = await self._interventions.on_response(value, request.target, request.sender)
-                step = "serializing the reply"
-                payload = self._write(value)
-            except BaseException as error:
-                self._fail(request, copy, error, step, call)
-                if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
-                    raise
-                return
-            self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
-            too_large = self._connection.too_large(payload)
-            if too_large:
-                failure = Failure("PayloadTooLargeError", f"The reply of {request.target} was not sent. {too_large}")
-                self._answer(request, copy, NOTHING, failure, call)
-            else:
-                self._answer(request, copy, payload, None, call)
-
-        def no_agent(error: BaseException) -> None:
-            self._fail(request, copy, error, f"making the agent {request.target}", call)
-
-        self._deliveries.deliver(request.target, handle, no_agent)
+        step = "handling the message"
+        try:
+            message = self.read(request.target, request.payload)
+            value = await run_handler(agent, message, context)
+            if self._interventions:
+                step = _INTERVENING
+                value = await self._interventions.on_response(value, request.target, request.sender)
+            step = "serializing the reply"
+            payload = self._write(value)
+        except BaseException as error:
+            self._fail(request, copy, error, step, call)
+            if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
+                raise
+            return
+        self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
+        too_large = self._connection.too_large(payload)
+        if too_large:
+            failure = Failure("PayloadTooLargeError", f"The reply of {request.target} was not sent. {too_large}")
+            self._answer(request, copy, NOTHING, failure, call)
+        else:
+            self._answer(request, copy, payload, None, call)
 
     # Direct messages that may come again
 
@@ -137,7 +144,7 @@ class Inbox:
             run.later.append(attempt)
         else:
             run = self._memory.begin(call)
-            self._handle(request, attempt.copy, run.token, call)
+            self._deliver(request, attempt.copy, run.token, call)
         run.interested.add(request.request_id)
         self._runs[request.request_id] = run
 
