@@ -119,9 +119,9 @@ def encode_frame(
 
 
 def _write_reports(reports: Sequence[ReportFields], into: lab_pb.Reports) -> None:
-    delivery_ids, whats, times_ns, lamports, texts, traces = zip(*reports, strict=True)
+    delivery_ids, happenings, times_ns, lamports, texts, traces = zip(*reports, strict=True)
     into.delivery_id.extend(delivery_ids)
-    into.what.extend(map(_WHAT_TO_WIRE.__getitem__, whats))
+    into.what.extend(map(_WHAT_TO_WIRE.__getitem__, happenings))
     into.time_ns.extend(times_ns)
     into.lamport.extend(lamports)
     if any(texts) or any(traces):
@@ -200,10 +200,10 @@ def _read_few_reports(raw: Sequence[lab_pb.Report]) -> list[ReportFields]:
 
 def _read_reports(raw: lab_pb.Reports) -> list[ReportFields]:
     details: Mapping[int, Any] = raw.details
-    whats = map(_WHAT_FROM_WIRE.get, raw.what)
+    happenings = map(_WHAT_FROM_WIRE.get, raw.what)
     lamports = map(plausible_lamport, raw.lamport)
     # Columns of unequal length can only come from a broken worker: the rows that are whole count.
-    rows: Iterable[Any] = zip(raw.delivery_id, whats, raw.time_ns, lamports, repeat(""), repeat(""), strict=False)
+    rows: Iterable[Any] = zip(raw.delivery_id, happenings, raw.time_ns, lamports, repeat(""), repeat(""), strict=False)
     if len(details):
         rows = (
             (*row[:4], cut(details[n].text), cut(details[n].traceback)) if n in details else row

@@ -191,9 +191,9 @@ async def test_a_lab_shows_its_processes_as_text_and_html_and_completes_their_na
     assert repr(lab["left"]) == f"<left: running, pid {lab['left'].pid}>"
     assert lab["left"].ready["version"]
     with pytest.raises(
-        LabError, match="There is no process 'rigth'. Did you mean 'right'[?] There are: host, left, right"
+        LabError, match="There is no process 'right2'. Did you mean 'right'[?] There are: host, left, right"
     ):
-        lab["rigth"]
+        lab["right2"]
     with pytest.raises(LabError, match="There is no process 'middle'. There are: host, left, right"):
         lab["middle"]
     for name in ("kill", "pause", "resume", "restart", "remove_worker"):
