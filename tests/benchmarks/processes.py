@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -57,6 +58,8 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
+            # pip compiles what it installs, and so our own environment is; uv does when it is told to.
+            env=os.environ | {"UV_COMPILE_BYTECODE": "1"},
         )
         return cls(process, f"{script} {role}", log)
 
