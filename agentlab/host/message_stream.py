@@ -58,8 +58,7 @@ class MessageStream:
 
     def begin_writing(self) -> None:
         """Begin to write what was queued; see `Writer.begin`."""
-        if self.connection.reports:
-            self._writer.begin()
+        self._writer.begin()
 
     async def run(self, receive: Callable[[bytes], Iterator[None] | None]) -> None:
         """Until either side ends the stream, or it is lost."""

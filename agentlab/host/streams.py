@@ -270,13 +270,12 @@ class Streams:
             received_ns = time.time_ns()
             stream.heard()
             frame: Frame = decode_frame(data)
-            connection.taken += len(frame.parcels) + len(frame.rejected) + len(frame.cancels) + len(frame.lost)
-            if len(frame.parcels) + len(frame.rejected) > SLICE:
-                return self._take_slices(connection, frame)
-            self._take(connection, frame)
             if frame.clock is not None:
                 stream.answer_clock(ClockSample(frame.clock.worker_sent_ns, received_ns))
             stream.said_goodbye = stream.said_goodbye or frame.goodbye
+            if len(frame.parcels) + len(frame.rejected) > SLICE:
+                return self._take_slices(connection, frame)
+            self._take(connection, frame)
             while self._woken:
                 self._woken.pop().begin_writing()
             return None
@@ -284,6 +283,7 @@ class Streams:
         await stream.run(receive)
 
     def _take(self, connection: Connection, frame: Frame) -> None:
+        connection.taken += len(frame.parcels) + len(frame.rejected) + len(frame.cancels) + len(frame.lost)
         for error in frame.rejected:
             self._router.reject(connection, error)
         if frame.reports:
@@ -296,7 +296,7 @@ class Streams:
             self._router.book.lost(connection, lost)
 
     def _take_slices(self, connection: Connection, frame: Frame) -> Iterator[None]:
-        """The same, with a pause after so many messages. A frame of ours has fewer; nothing holds others to that."""
+        """The same, with a pause after so many messages: a flood's frames are large, and those of others may be."""
         parcels, rejected = frame.parcels, frame.rejected
         for begin in range(0, max(len(parcels), len(rejected)), SLICE):
             if connection.closed:

@@ -131,7 +131,7 @@ def _write_reports(reports: Sequence[ReportFields], into: lab_pb.Reports) -> Non
 
 
 MOST_IN_A_FRAME: Final = 20_000
-"""Messages, cancellations and reports in a frame. Ours hold a few thousand: they are closed at 256 KiB. A frame of
+"""Messages, cancellations and reports in a frame. Ours hold a thousand or two: they are closed at 256 KiB. A frame of
 many empty ones is small on the wire, and would keep its reader busy for seconds."""
 
 

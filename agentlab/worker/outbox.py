@@ -153,15 +153,17 @@ class Outbox:
         if clock is not None:
             unconfirmed.asked(clock)
         pieces: list[Piece] = []
-        size = 0
+        size = messages = 0
         most = frame_messages(len(self._queue))
         while self._queue and len(pieces) < most:
             size += piece_bytes(self._queue[0].piece)
             if pieces and size > FRAME_BYTES:
                 break
             piece = self._take().piece
-            if isinstance(piece, tuple) and piece[0] == PUBLISHED:
-                unconfirmed.keep(len(pieces), piece)
+            if isinstance(piece, tuple):
+                if piece[0] == PUBLISHED:
+                    unconfirmed.keep(messages, piece)
+                messages += 1  # the host takes a frame's messages first, then its cancellations, then what was lost
             pieces.append(piece)
         reports, lost = self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]
         del self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]  # in place: thousands may wait

@@ -18,14 +18,14 @@ from until import until
 from agentlab import AgentId, HostService, TopicId, TypeSubscription, WorkerRuntime, try_get_known_serializers_for_type
 from agentlab.core import journal as j
 from agentlab.host import streams
-from agentlab.host.connection import Limits
+from agentlab.host.connection import Connection, Limits
 from agentlab.wire import calls, control, watching
 from agentlab.wire.codec import encode_plain
 from agentlab.wire.columns import row_of
 from agentlab.wire.frames import encode_frame
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
-from agentlab.wire.parcels import ClockSample, Event, Hello, Payload, Request, Response
+from agentlab.wire.parcels import ClockSample, Event, Hello, Parcel, Payload, Request, Response
 
 ASK = Payload("Order", "application/json", b'{"do": "echo", "n": 1}')
 UNARY = ["RegisterAgent", "AddSubscription", "RemoveSubscription", "GetSubscriptions"]
@@ -285,6 +285,44 @@ async def test_numbers_as_large_as_the_wire_can_hold_harm_nobody(host: HostServi
             watching.encode_watch(0, False), metadata=client.metadata
         )
         assert [watching.decode_journal_batch(data) async for data in watch]
+
+
+async def test_a_frame_of_a_flood_is_answered_and_may_be_the_last(host: HostService) -> None:
+    rows = [row_of(Event(TopicId("news", "s"), ASK, message_id=str(n))) for n in range(3 * streams.SLICE)]
+    async with raw_client(host.address) as client:
+        await client.open_link("flood")
+        await client.stream.write(encode_frame(rows, clock=ClockSample(7), goodbye=True))
+        clock = None
+        while clock is None:
+            clock = (await client.read_frame()).clock
+        assert clock.worker_sent_ns == 7
+        await client.stream.done_writing()
+        assert await client.stream.code() == grpc.StatusCode.OK
+    (gone,) = [e for e in host.journal if e.what == j.GONE and e.process == "flood"]
+    assert gone.detail == "stopped"
+    assert sum(e.what == j.ARRIVED for e in host.journal) == len(rows)
+
+
+async def test_of_a_frame_whose_stream_is_lost_meanwhile_what_was_taken_counts(
+    host: HostService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row_of(Event(TopicId("news", "s"), ASK, message_id=str(n))) for n in range(5 * streams.SLICE)]
+    receive, router = host.router.receive, host.router
+
+    def lost_soon(source: Connection, parcel: Parcel) -> None:
+        receive(source, parcel)
+        if isinstance(parcel, Event) and parcel.message_id == str(streams.SLICE):
+            router.disconnect(source, "lost")
+
+    monkeypatch.setattr(router, "receive", lost_soon)
+    async with raw_client(host.address) as client:
+        await client.open_link("flood")
+        assert client.welcome is not None
+        await client.stream.write(encode_frame(rows))
+        await client.stream.code()
+        taken = router.taken(client.welcome.resume_token)
+    assert taken == 2 * streams.SLICE
+    assert sum(e.what == j.ARRIVED for e in host.journal) == taken
 
 
 @pytest.mark.usefixtures("only_warnings")
