@@ -253,9 +253,19 @@ def _end(life: Life, ending: JournalEvent, setting: Setting, before: Sequence[Jo
     elif ending.what == LOST and running:
         running.ended = ending
     elif ending.what in (LOST, DROPPED) and ending.process == HOST and setting.kind == "process":
-        # it lay at the host: the hop that it never made is drawn, as far as that goes
         arrived = [e for e in before if e.what == ARRIVED and e.time_ns <= ending.time_ns]
-        target = setting.homes.of_recipient(ending)
-        life.hops.append(Hop(HOST, target, arrived[-1] if arrived else ending, None, ending))
+        lay = arrived[-1] if arrived else ending
+        if ending.what == LOST and _went_on(life.hops, lay, ending):
+            # its receiver had it: what was lost is the answer, which the host was waiting for
+            life.moments = [*life.moments, ending]
+        else:  # it lay at the host: the hop that it never made is drawn, as far as that goes
+            life.hops.append(Hop(HOST, setting.homes.of_recipient(ending), lay, None, ending))
     else:
         life.moments = [*life.moments, ending]
+
+
+def _went_on(hops: Sequence[Hop], arrived: JournalEvent, ending: JournalEvent) -> bool:
+    """Whether what arrived at the host left it, and got to its receiver, before this ending."""
+    return any(
+        hop.source == HOST and hop.landed and arrived.time_ns <= hop.departed.time_ns <= ending.time_ns for hop in hops
+    )

@@ -328,8 +328,10 @@ def _style(steps: Sequence[JournalEvent], requests: Iterable[list[JournalEvent]]
         # What its receiver dropped is a second attempt of a request that it had handled: it gets that reply.
         and (by_host or event.what != DROPPED)
     ]
-    if short_name(first.type) in BY_NAME:
-        return "error", failures[0] if failures else short_name(first.type)
+    name = short_name(first.type)
+    if name in BY_NAME:
+        own = [text for text in failures if text.startswith(name)]  # attempts may have ended in different ways
+        return "error", (own or failures or [name])[0]
     if not by_host and any(event.what == HANDLED for event in request):
         return "response", ""
     return ("error", failures[0]) if failures else ("response", "")

@@ -164,6 +164,45 @@ def test_each_attempt_of_a_message_that_was_sent_again_ends_where_it_was():
     assert all(arrow.end - arrow.start == 1 for arrow in onward)
 
 
+def test_a_request_that_was_handled_and_whose_answer_can_no_longer_come_is_marked_at_the_host():
+    story = journals.Story({"bank/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "bank/1", "type": "Pay"}
+    response = {"kind": j.RESPONSE, "message_id": "m1", "sender": "bank/1", "recipient": "", "type": "Balance"}
+    at = story.send(j.REQUEST, "m1", "", "bank/1", "Pay")
+    story.log(j.STARTED, "worker", at + 1, **request)
+    story.log(j.HANDLED, "worker", at + 2, **request)
+    story.log(j.SENT, "worker", at + 3, **response)
+    story.log(j.ARRIVED, j.HOST, at + 4, detail="worker", **response)
+    story.log(j.DROPPED, j.HOST, at + 5, detail="fault: drop #1", **response)
+    story.log(j.LOST, j.HOST, at + 9, detail="WorkerLostError: The worker was lost", **request)
+    picture = layout(story.events)
+    assert [hop for hop in hops(picture, "m1") if hop[0] != "worker"] == [
+        ("notebook", "host", "arrived"),
+        ("host", "worker", "arrived"),
+        ("host", "notebook", "dropped"),
+    ]
+    assert [(mark.what, names(picture)[mark.lane]) for mark in picture.marks] == [(j.LOST, "host")]
+
+
+@both_views
+def test_of_attempts_that_ended_differently_each_error_has_its_own_words(lanes):
+    story = journals.Story({"slow/1": "worker"})
+    request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "slow/1", "type": "Hello"}
+    for what, error in ((j.LOST, "WorkerLostError"), (j.DROPPED, "AgentNotFoundError")):
+        answer = {"kind": j.RESPONSE, "message_id": "m1", "sender": "", "recipient": "", "type": error}
+        story.now += journals.MS
+        story.log(j.SENT, "notebook", **request)
+        story.log(j.ARRIVED, j.HOST, story.now + 1, detail="notebook", **request)
+        story.log(what, j.HOST, story.now + 2, detail=f"{error}: why", **request)
+        story.log(j.LEFT, j.HOST, story.now + 3, detail="notebook", **answer)
+        story.log(j.RECEIVED, "notebook", story.now + 4, **answer)
+    answers = [arrow for arrow in layout(story.events, lanes=lanes).arrows if arrow.style == "error"]
+    assert {(arrow.label, arrow.detail) for arrow in answers} == {
+        ("WorkerLostError", "WorkerLostError: why"),
+        ("AgentNotFoundError", "AgentNotFoundError: why"),
+    }
+
+
 def test_a_message_that_is_held_back_is_marked_where_it_lay():
     story = journals.Story({"echo/1": "worker"})
     request = {"kind": j.REQUEST, "message_id": "m1", "sender": "", "recipient": "echo/1", "type": "Hello"}
