@@ -123,12 +123,12 @@ async def herald(Herald: Any, Greeting: Any) -> str:
         await ClosureAgent.register_closure(
             agents, "listener", listen, subscriptions=lambda: [DefaultSubscription()], unknown_type_policy="ignore"
         )
-        for key, text in (("north", "hello"), ("south", "good day")):
+        for key, text in (("north", "hello"), ("south", "goodbye")):
             expected = f"Reply('{len(text)} letters') from herald/{key} for Greeting({text!r})"
             reply = await answer(agents, Greeting(text), AgentId("herald", key), expected)
             expect(getattr(reply, "text", None) == f"{len(text)} letters", expected, reply)
         await agents.stop_when_idle()
-    wanted = [("north", "hello"), ("south", "good day")]
-    expected = f"that default/north hears 'hello', and default/south 'good day': {wanted}"
+    wanted = [("north", "hello"), ("south", "goodbye")]
+    expected = f"that default/north hears 'hello', and default/south 'goodbye': {wanted}"
     expect(heard == wanted, expected, heard or "nothing was published to the topic type default")
     return "Told directly, said to all who listen."

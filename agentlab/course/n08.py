@@ -113,10 +113,12 @@ async def weigh(lab: Lab, Shout: Any, answer: Any) -> str:
         except LabError as error:
             raise Wrong("a worker that joins", str(error)) from error
         try:
-            for text in ("feather", "a brick"):
+            for text in ("feather", "brick"):
                 try:
                     reply = await lab.send_message(Shout(text), "scale/a", deadline_s=5)
                 except UndeliverableException as error:
+                    if "NotImplementedError" in str(error):  # the plain worker passes on what was raised as text
+                        raise NotImplementedError from error
                     raise Wrong(f"Shout('{len(text)}') for {text!r}", error) from error
                 expect(reply == Shout(str(len(text))), f"Shout('{len(text)}') for {text!r}", reply)
             try:

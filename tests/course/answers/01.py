@@ -65,7 +65,7 @@ class Host(Greeter):
     async def on_greeting(self, message: Greeting, ctx: MessageContext) -> Reply:
         self.heard += 1
         if self.heard > 1:
-            return Reply(f"Welcome back, for the {self.heard}th time!")
+            return Reply(f"Welcome back! This is greeting number {self.heard}.")
         return Reply(f"{self.word}! You said {message.text!r}. I am {self.id}.")
 
 

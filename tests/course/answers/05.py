@@ -35,7 +35,7 @@ class Stubborn:
         self.side = side
 
     def argue(self, turn: Turn) -> Argument:
-        return Argument(self.side, f"For the {turn.number}th time: no.", max(1, 6 - turn.number))
+        return Argument(self.side, f"Turn {turn.number}, and still: no.", max(1, 6 - turn.number))
 
 
 await lab.register("worker-1", "stubborn", Player, "against", Stubborn)

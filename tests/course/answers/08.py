@@ -45,6 +45,13 @@ async def weigh(key, message_type, content):
     return "Shout", {"text": len(content["text"])}
 
 
+# %% 08.3 wrong: everything weighs the same
+async def weigh(key, message_type, content):
+    if not content["text"]:
+        raise ValueError("there is nothing to weigh")
+    return "Shout", {"text": "7"}
+
+
 # %% 08.3 wrong: an empty text weighs nothing
 async def weigh(key, message_type, content):
     return "Shout", {"text": str(len(content["text"]))}
