@@ -63,7 +63,7 @@ class DeadlineExceededError(UndeliverableException, TimeoutError):
 
 
 class RequestCancelledError(UndeliverableException):
-    """Somebody else than its sender gave the direct message up, as in the dashboard's list of sessions."""
+    """Somebody other than its sender gave the direct message up, as in the dashboard's list of sessions."""
 
 
 class PayloadTooLargeError(UndeliverableException, ValueError):

@@ -49,9 +49,8 @@ class AgentRuntime(Protocol):
         """Send a direct message and return the reply.
 
         `deadline_s` is how many seconds to wait for it; None means for ever. With `retry` it is sent again when it
-        was lost. Raises one of the errors under
-        `UndeliverableException`, `MessageDroppedException`, or asyncio.CancelledError when the token is cancelled.
-        The standalone runtime raises the handler's own exception.
+        was lost. Raises one of the errors under `UndeliverableException`, `MessageDroppedException`, or
+        asyncio.CancelledError when the token is cancelled. The standalone runtime raises the handler's own exception.
         """
         ...
 
