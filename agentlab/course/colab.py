@@ -24,9 +24,9 @@ REPOSITORY: Final = "https://github.com/YOUR-COURSE/agentlab"
 
 LIMITS: Final = """\
 agentlab is ready. On Colab, everything runs but this:
-- one machine: notebook 09 shows network namespaces and other machines only as text;
-- notebook 08 needs Node.js for its worker in JavaScript, and uv for its real AutoGen worker: its cells say when one is
+- notebooks 05 and 08 need Node.js for what is written in JavaScript, and uv for AutoGen: their cells say when one is
   missing;
+- language models and LangGraph (notebook 05) are not installed with it: the cells about them say how to get them;
 - the machine ends after a while, and what you saved on it with it: download it."""
 
 
