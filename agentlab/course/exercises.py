@@ -70,7 +70,7 @@ def all_exercises() -> list[Exercise]:
 
 
 def find(number: object) -> Exercise:
-    """Raises UnknownExerciseError, with the closest number there is."""
+    """Raises UnknownExerciseError, with the closest number there is, of the same notebook if it has exercises."""
     if isinstance(number, str):
         if (module := f"n{number[:2]}") in _modules():
             importlib.import_module(f"{_PACKAGE}.{module}")
@@ -78,7 +78,8 @@ def find(number: object) -> Exercise:
             return _known[number]
     titles = {e.number: e.title for e in all_exercises()}
     text = f"There is no exercise {number!r}."
-    if close := difflib.get_close_matches(str(number), titles, n=1, cutoff=0.5):
+    here = [known for known in titles if known[:2] == str(number)[:2]]  # who mistypes is seldom in another notebook
+    if close := difflib.get_close_matches(str(number), here or titles, n=1, cutoff=0.5):
         text += f" Did you mean {_quoted(close[0])} ({titles[close[0]]})?"
     notebooks = sorted({known[:2] for known in titles})
     raise UnknownExerciseError(f"{text} Notebooks with exercises: {', '.join(notebooks)}.")

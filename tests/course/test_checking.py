@@ -135,6 +135,17 @@ async def test_an_unknown_exercise_is_an_error_with_the_closest_one(wrong: str) 
         hint(wrong)
 
 
+async def _nothing() -> str:
+    return ""
+
+
+def test_the_closest_one_is_an_exercise_of_the_same_notebook() -> None:
+    for number in ("98.1", "99.7"):
+        exercise(number, "Another number", "Think.")(_nothing)
+    with pytest.raises(UnknownExerciseError, match='Did you mean "98.1"'):
+        hint("98.7")  # 99.7 has as much in common
+
+
 def test_each_hint_gives_one_more_step() -> None:
     assert repr(hint("99.1")) == "Hint 1 of 2 for 99.1: Think of six."
     assert hint("99.1").text == "Add one to it."
