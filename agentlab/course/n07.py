@@ -66,7 +66,7 @@ async def what_was_booked(lab: Lab, answer: Any, Pay: Any) -> str:
         booked = await euros(lab, Pay(0), "bank") - before
         if guess != booked:
             raise Wrong(f"what is really booked of a {name}", f"your {guess}", "It was tried again just now.")
-    return "Tried again just now, and so it is. Three of the four would have looked alike to you, or like nothing."
+    return "Tried again just now, and so it is. Three of the four look alike to you, the fourth like nothing at all."
 
 
 @exercise(
