@@ -12,10 +12,6 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-# gRPC reads it when it is loaded. Its own lines about each failed handshake go past `logging`: whoever can reach a host
-# could fill its log with them.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-
 from .core.agents import Agent, AgentProxy, BaseAgent
 from .core.cancellation import CancellationToken
 from .core.closure import ClosureAgent, ClosureContext
@@ -67,6 +63,7 @@ from .core.subscriptions import (
     type_subscription,
 )
 from .core.topics import DefaultTopicId, TopicId
+from .engine import choose_engine
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -76,6 +73,11 @@ if TYPE_CHECKING:
     from .wire.security import Tokens
     from .wire.tls import Tls
     from .worker.runtime import WorkerRuntime
+
+# gRPC reads both when it is loaded, which nothing above does. Its own lines about each failed handshake go past
+# `logging`: whoever can reach a host could fill its log with them.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+choose_engine(os.environ)
 
 _LATER = {
     "HostService": "host.service",

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 
 import grpc.aio
 
+from ..engine import for_other_programs
 from ..host.service import HostService
 from ..lab.access import HOST_VARIABLE
 from ..lab.errors import LabError
@@ -181,7 +182,7 @@ class _WorkerExamination:
         if not words:
             raise LabError('The command is empty: --worker "my_worker {host}"')
         joining = {HOST_VARIABLE: self._host.address}
-        environment = {**os.environ, **joining, PROTOS_VARIABLE: str(protos())}
+        environment = {**for_other_programs(os.environ), **joining, PROTOS_VARIABLE: str(protos())}
         if words[0].endswith((".py", ".js", ".mjs", ".cjs")):
             script = checked_script(words[0], words[1:], (), None)
             launch = await prepare(script, "conform", joining, lambda text: None)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from ..core.closest import did_you_mean
+from ..engine import for_other_programs
 from .access import HOST_VARIABLE, JOINING_VARIABLES
 from .errors import LabError, ProcessStartError
 
@@ -86,7 +87,7 @@ async def prepare(script: Script, name: str, joining: Mapping[str, str], say: Ca
 
     Raises LabError when a program that it needs is not there, ProcessStartError when its packages cannot be installed.
     """
-    others = {key: value for key, value in os.environ.items() if key not in JOINING_VARIABLES}
+    others = {key: value for key, value in for_other_programs(os.environ).items() if key not in JOINING_VARIABLES}
     usual = {"AGENTLAB_NAME": name, PROTOS_VARIABLE: str(protos()), "PYTHONUNBUFFERED": "1"}
     environment = {**others, **joining, **usual, **dict(script.environment)}
     path = script.path

@@ -16,6 +16,8 @@ from typing import Any, Self
 import psutil
 from uv import find_uv_bin
 
+from agentlab.engine import for_other_programs
+
 SYSTEMS = Path(__file__).parent / "systems"
 
 START_S = 300.0
@@ -59,7 +61,7 @@ class Process:
             stderr=log,
             start_new_session=True,
             # pip compiles what it installs, and so our own environment is; uv does when it is told to.
-            env=os.environ | {"UV_COMPILE_BYTECODE": "1"},
+            env=for_other_programs(os.environ) | {"UV_COMPILE_BYTECODE": "1"},
         )
         return cls(process, f"{script} {role}", log)
 

@@ -16,6 +16,7 @@ import agentlab
 PACKAGE = Path(agentlab.__file__).parent
 FLOORS = {
     "version": -1,
+    "engine": -1,
     "core": 0,
     "wire": 1,
     "host": 2,
