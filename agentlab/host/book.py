@@ -13,7 +13,7 @@ from collections.abc import Callable
 from ..core import journal as j
 from ..core.clock import LamportClock
 from ..core.journal import Journal
-from ..wire.parcels import LostMessage, ReportFields
+from ..wire.parcels import HandledFields, LostMessage, ReportFields
 from .connection import Connection, Copy, Delivery
 
 
@@ -86,6 +86,19 @@ class Book:
                 del source.outstanding[delivery_id]
             # The clock estimate may be a little off; nothing is received before it was sent.
             write(what, delivery.copy, name, max(time_ns, delivery.left_ns), lamport, detail, trace)
+
+    def handled(self, source: Connection, handled: list[HandledFields]) -> None:
+        """A worker says that it received, started and handled these copies, of which it has not spoken before."""
+        write, name, outstanding = self.journal.write, source.name, source.outstanding
+        for delivery_id, received_ns, started_ns, handled_ns, received, started, ended in handled:
+            delivery = outstanding.pop(delivery_id, None)
+            if delivery is None:
+                self.counters["unknown report"] += 1
+                continue
+            copy, left_ns = delivery.copy, delivery.left_ns
+            write(j.RECEIVED, copy, name, max(received_ns, left_ns), received)
+            write(j.STARTED, copy, name, max(started_ns, left_ns), started)
+            write(j.HANDLED, copy, name, max(handled_ns, left_ns), ended)
 
     def lost(self, source: Connection, lost: LostMessage) -> None:
         """A worker says that a message it published on its last stream never arrived."""

@@ -288,6 +288,8 @@ class Streams:
             self._router.reject(connection, error)
         if frame.reports:
             self._router.book.report(connection, frame.reports)
+        if frame.handled:
+            self._router.book.handled(connection, frame.handled)
         for parcel in frame.parcels:
             self._router.receive(connection, parcel)
         for cancel in frame.cancels:

@@ -24,8 +24,9 @@ Inner = Mapping[int, Any]
 MESSAGE: Final[Inner] = {1: {}, 2: {}, 3: {}}
 """Of `agents.Message`: a request, a response, an event. An entry of a map counts as one field."""
 
-FRAME: Final[Inner] = {3: {14: {2: {}}}, 5: {}, 8: {14: {}}, 9: {}}
-"""Of `agentlab.v1.Frame`: tables and objects of messages with their metadata, tables and objects of reports."""
+FRAME: Final[Inner] = {3: {14: {2: {}}}, 5: {}, 8: {14: {}}, 9: {}, 11: {}}
+"""Of `agentlab.v1.Frame`: tables and objects of messages with their metadata, tables and objects of reports, the
+table of what was handled."""
 
 _LENGTH: Final = 2
 _FIXED: Final = {1: 8, 5: 4}

@@ -7,14 +7,12 @@ dialect is in `agentlab.wire.codec`. Decoding is where the network's input is ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from ..core import journal as j
-from .codec import cut, plausible_lamport, short
+from .codec import cut, short
 from .columns import Row, read_rows, row_bytes, row_count, write_rows
 from .counting import FRAME, check_fields
 from .few import FEW, read_few, write_few
@@ -24,23 +22,14 @@ from .parcels import (
     Cancel,
     ClockSample,
     Frame,
+    HandledFields,
     Hello,
     LostMessage,
     ReportFields,
     Welcome,
     WireError,
 )
-
-_WHAT_TO_WIRE: Final = {
-    j.RECEIVED: lab_pb.Reports.RECEIVED,
-    j.STARTED: lab_pb.Reports.STARTED,
-    j.HANDLED: lab_pb.Reports.HANDLED,
-    j.UNHANDLED: lab_pb.Reports.UNHANDLED,
-    j.FAILED: lab_pb.Reports.FAILED,
-    j.DROPPED: lab_pb.Reports.DROPPED,
-}
-_WHAT_FROM_WIRE: Final = {number: what for what, number in _WHAT_TO_WIRE.items()}
-
+from .reports import read_few_reports, read_handled, read_reports, write_handled, write_reports
 
 FRAME_BYTES: Final = 256 * 1024
 """A frame is closed when it holds about this much: enough to make gRPC's cost per frame small, little enough that the
@@ -73,6 +62,7 @@ def encode_frame(
     pieces: Sequence[Piece] = (),
     *,
     reports: Sequence[ReportFields] = (),
+    handled: Sequence[HandledFields] = (),
     lost: Sequence[LostMessage] = (),
     clock: ClockSample | None = None,
     hello: Hello | None = None,
@@ -101,33 +91,16 @@ def encode_frame(
             frame.welcome.taken = welcome.taken
     if clock is not None:
         frame.clock.worker_sent_ns, frame.clock.host_received_ns, frame.clock.host_sent_ns = clock
-    if len(reports) > FEW:
-        _write_reports(reports, frame.reports)
-    else:
-        for delivery_id, what, time_ns, reported, text, trace in reports:
-            one = frame.few_reports.add(
-                delivery_id=delivery_id, what=_WHAT_TO_WIRE[what], time_ns=time_ns, lamport=reported
-            )
-            if text or trace:
-                one.detail.text, one.detail.traceback = cut(text), cut(trace)
+    if reports:
+        write_reports(reports, frame)
+    if handled:
+        write_handled(handled, frame.handled)
     if lost:
         write_lost(lost, frame)
     if goodbye:
         frame.goodbye = True
     data: bytes = frame.SerializeToString()
     return data
-
-
-def _write_reports(reports: Sequence[ReportFields], into: lab_pb.Reports) -> None:
-    delivery_ids, happenings, times_ns, lamports, texts, traces = zip(*reports, strict=True)
-    into.delivery_id.extend(delivery_ids)
-    into.what.extend(map(_WHAT_TO_WIRE.__getitem__, happenings))
-    into.time_ns.extend(times_ns)
-    into.lamport.extend(lamports)
-    if any(texts) or any(traces):
-        for row, (text, trace) in enumerate(zip(texts, traces, strict=True)):
-            if text or trace:
-                into.details[row].text, into.details[row].traceback = cut(text), cut(trace)
 
 
 MOST_IN_A_FRAME: Final = 20_000
@@ -145,9 +118,10 @@ def decode_frame(data: bytes) -> Frame:
     # What there is; most of what may be in a frame is not in most frames, and is not asked for.
     parts = {field.name: value for field, value in raw.ListFields()}
     few, few_reports = parts.get("few_parcels", ()), parts.get("few_reports", ())
-    table, reports = parts.get("parcels"), parts.get("reports")
+    table, reports, handled = parts.get("parcels"), parts.get("reports"), parts.get("handled")
     items = len(few) + len(few_reports)
     items += (0 if table is None else row_count(table)) + (0 if reports is None else len(reports.delivery_id))
+    items += 0 if handled is None else len(handled.delivery_id)
     rare = parts.keys() - _USUAL
     if rare:
         items += len(raw.cancels) + len(raw.lost)
@@ -159,15 +133,17 @@ def decode_frame(data: bytes) -> Frame:
     if table is not None:
         frame.parcels += read_rows(table, len(data), frame.rejected)
     if few_reports:
-        frame.reports = _read_few_reports(few_reports)
+        frame.reports = read_few_reports(few_reports)
     if reports is not None:
-        frame.reports += _read_reports(reports)
+        frame.reports += read_reports(reports)
+    if handled is not None:
+        frame.handled = read_handled(handled)
     if rare:
         _read_rare(raw, frame)
     return frame
 
 
-_USUAL: Final = frozenset({"few_parcels", "parcels", "few_reports", "reports"})
+_USUAL: Final = frozenset({"few_parcels", "parcels", "few_reports", "reports", "handled"})
 
 
 def _read_rare(raw: lab_pb.Frame, frame: Frame) -> None:
@@ -186,27 +162,3 @@ def _read_rare(raw: lab_pb.Frame, frame: Frame) -> None:
         w = raw.welcome
         taken = w.taken if w.HasField("taken") else None
         frame.welcome = Welcome(w.name, w.machine, w.resume_token, w.max_message_bytes, w.version, taken)
-
-
-def _read_few_reports(raw: Sequence[lab_pb.Report]) -> list[ReportFields]:
-    reports: list[ReportFields] = []
-    for one in raw:
-        what = _WHAT_FROM_WIRE.get(one.what)
-        if what is not None:
-            text, trace = (cut(one.detail.text), cut(one.detail.traceback)) if one.HasField("detail") else ("", "")
-            reports.append((one.delivery_id, what, one.time_ns, plausible_lamport(one.lamport), text, trace))
-    return reports
-
-
-def _read_reports(raw: lab_pb.Reports) -> list[ReportFields]:
-    details: Mapping[int, Any] = raw.details
-    happenings = map(_WHAT_FROM_WIRE.get, raw.what)
-    lamports = map(plausible_lamport, raw.lamport)
-    # Columns of unequal length can only come from a broken worker: the rows that are whole count.
-    rows: Iterable[Any] = zip(raw.delivery_id, happenings, raw.time_ns, lamports, repeat(""), repeat(""), strict=False)
-    if len(details):
-        rows = (
-            (*row[:4], cut(details[n].text), cut(details[n].traceback)) if n in details else row
-            for n, row in enumerate(rows)
-        )
-    return [row for row in rows if row[1] is not None]

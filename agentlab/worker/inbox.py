@@ -28,6 +28,7 @@ from ..core.serialization import SerializationRegistry
 from ..core.subscriptions import SubscriptionTable
 from ..wire.parcels import ATTEMPT, NOTHING, Cancel, Event, Failure, Payload, Request, Response
 from .connection import HostConnection
+from .delivered import Delivered
 from .remembering import Call, Memory, Run
 
 logger = logging.getLogger("agentlab.worker")
@@ -36,17 +37,9 @@ logger = logging.getLogger("agentlab.worker")
 _INTERVENING: Final = "asking the intervention handlers about the reply"
 
 
-class _Copy(NamedTuple):
-    """What a report about a copy refers to, and the connection that it came over: the numbers of another connection's
-    copies and sessions may be the same."""
-
-    delivery_id: int
-    stream: int
-
-
 class _Attempt(NamedTuple):
     request: Request
-    copy: _Copy
+    copy: Delivered
 
 
 class Inbox:
@@ -89,7 +82,7 @@ class Inbox:
         self._tokens[request.request_id] = token
         self._deliver(request, copy, token)
 
-    def _deliver(self, request: Request, copy: _Copy, token: CancellationToken, call: Call | None = None) -> None:
+    def _deliver(self, request: Request, copy: Delivered, token: CancellationToken, call: Call | None = None) -> None:
         """Bring a request to its agent. A `call` is one that may come again."""
         agent = self._deliveries.ready(request.target)
         if agent is not None:
@@ -102,10 +95,10 @@ class Inbox:
         )
 
     async def _handle(
-        self, request: Request, copy: _Copy, token: CancellationToken, call: Call | None, agent: Agent
+        self, request: Request, copy: Delivered, token: CancellationToken, call: Call | None, agent: Agent
     ) -> None:
         """Handle a request, and reply."""
-        self._report(copy, j.STARTED)
+        self._started(copy)
         context = MessageContext(request.sender, None, True, token, request.message_id or request.request_id)
         step = "handling the message"
         try:
@@ -121,7 +114,7 @@ class Inbox:
             if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
                 raise
             return
-        self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
+        self._ended_well(copy, context.unhandled)
         too_large = self._connection.too_large(payload)
         if too_large:
             failure = Failure("PayloadTooLargeError", f"The reply of {request.target} was not sent. {too_large}")
@@ -191,8 +184,8 @@ class Inbox:
                 partial(self._event_failed, event, recipient, copy),
             )
 
-    async def _handle_event(self, event: Event, recipient: AgentId, copy: _Copy, agent: Agent) -> None:
-        self._report(copy, j.STARTED)
+    async def _handle_event(self, event: Event, recipient: AgentId, copy: Delivered, agent: Agent) -> None:
+        self._started(copy)
         context = MessageContext(event.sender, event.topic, False, CancellationToken(), event.message_id)
         try:
             await run_handler(agent, self.read(recipient, event.payload), context)
@@ -201,15 +194,17 @@ class Inbox:
             if not isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError):
                 raise
             return
-        self._report(copy, j.UNHANDLED if context.unhandled else j.HANDLED)
+        self._ended_well(copy, context.unhandled)
 
-    def _event_failed(self, event: Event, recipient: AgentId, copy: _Copy, error: BaseException) -> None:
+    def _event_failed(self, event: Event, recipient: AgentId, copy: Delivered, error: BaseException) -> None:
         logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
         self._report(copy, j.FAILED, one_line(error), own_trace(error))
 
     def response_received(self, response: Response) -> None:
         """A reply came."""
-        self._received(response.delivery_id, response.lamport)
+        now = self._lamport.merge(response.lamport)
+        if response.delivery_id:
+            self._outbox.report((response.delivery_id, j.RECEIVED, self._clock.now_ns(), now, "", ""))
 
     def cancel(self, cancel: Cancel) -> None:
         """The sender of a request no longer waits."""
@@ -252,7 +247,7 @@ class Inbox:
         serializer = self._serializers.serializer_for(value)
         return Payload(serializer.type_name, serializer.data_content_type, serializer.serialize(value))
 
-    def _fail(self, request: Request, copy: _Copy, error: BaseException, step: str, call: Call | None) -> None:
+    def _fail(self, request: Request, copy: Delivered, error: BaseException, step: str, call: Call | None) -> None:
         detail, trace = one_line(error), own_trace(error)
         self._report(copy, j.FAILED, detail, trace)
         if step == _INTERVENING and isinstance(error, MessageDroppedException):
@@ -273,7 +268,7 @@ class Inbox:
     def _answer(
         self,
         request: Request,
-        copy: _Copy,
+        copy: Delivered,
         payload: Payload,
         failure: Failure | None,
         call: Call | None,
@@ -283,7 +278,7 @@ class Inbox:
         if call is not None:
             self._ended(call, payload, failure, cancelled)
 
-    def _reply(self, response: Response, copy: _Copy) -> None:
+    def _reply(self, response: Response, copy: Delivered) -> None:
         if copy.stream != self._stream:
             return  # its session is gone with the connection; the next host may have another under the same id
         self._tokens.pop(response.request_id, None)
@@ -294,15 +289,30 @@ class Inbox:
         if not self._tokens:  # no other reply is about to follow
             self._connection.begin_writing()
 
-    def _received(self, delivery_id: int, lamport: int) -> _Copy:
+    def _received(self, delivery_id: int, lamport: int) -> Delivered:
         now = self._lamport.merge(lamport)
+        copy = Delivered(delivery_id, self._stream, self._clock.now_ns(), now)
         if delivery_id:
-            self._outbox.report((delivery_id, j.RECEIVED, self._clock.now_ns(), now, "", ""))
-        return _Copy(delivery_id, self._stream)
+            self._outbox.received(copy)
+        return copy
 
-    def _report(self, copy: _Copy, what: str, detail: str = "", trace: str = "") -> None:
+    def _started(self, copy: Delivered) -> None:
+        if copy.waits:
+            copy.started(self._clock.now_ns(), self._lamport.tick())
+        else:
+            self._report(copy, j.STARTED)
+
+    def _ended_well(self, copy: Delivered, unhandled: bool) -> None:
+        if copy.waits and not unhandled:
+            copy.handled(self._clock.now_ns(), self._lamport.tick())
+        else:
+            self._report(copy, j.UNHANDLED if unhandled else j.HANDLED)
+
+    def _report(self, copy: Delivered, what: str, detail: str = "", trace: str = "") -> None:
         now = self._lamport.tick()
         if copy.delivery_id and copy.stream == self._stream:
+            if copy.waits:
+                self._outbox.part(copy)
             self._outbox.report((copy.delivery_id, what, self._clock.now_ns(), now, detail, trace))
 
 

@@ -13,11 +13,15 @@ from ..wire.codec import encode_plain
 from ..wire.columns import row_of
 from ..wire.frames import FRAME_BYTES, Piece, encode_frame, frame_messages, piece_bytes
 from ..wire.lost import PUBLISHED
-from ..wire.parcels import Cancel, ClockSample, LostMessage, Parcel, ReportFields, Request, Response
+from ..wire.parcels import Cancel, ClockSample, HandledFields, LostMessage, Parcel, ReportFields, Request, Response
+from .delivered import Delivered
 from .unconfirmed import Unconfirmed
 
 FRAME_REPORTS: Final = 400
 """Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
+
+FRAME_COPIES: Final = 200
+"""Copies of which a frame tells the whole; each stands for three reports."""
 
 REPORT_WAIT_S: Final = 0.01
 """How long a report of a busy worker waits for a message to travel with. A frame of its own for each costs as much as
@@ -49,6 +53,8 @@ class Outbox:
         self.unconfirmed = Unconfirmed(self.ask)
         self._queue: deque[_Item] = deque()
         self._reports: list[ReportFields] = []
+        self._copies: list[Delivered] = []
+        """Of which nothing was told yet. Most are handled until the next frame is written."""
         self._lost: list[LostMessage] = []
         """What the host should be told of."""
         self._in_flight: set[str] = set()
@@ -63,7 +69,7 @@ class Outbox:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self._queue or self._reports or self._lost)
+        return bool(self._queue or self._copies or self._reports or self._lost)
 
     @property
     def in_flight(self) -> frozenset[str]:
@@ -96,9 +102,22 @@ class Outbox:
         """Queue a reply."""
         self._put(_Item(row_of(response), "", response))
 
+    def received(self, copy: Delivered) -> None:
+        """A copy was received. It is told of with the next frame, with what else has become of it until then."""
+        self._copies.append(copy)
+        self._report_soon()
+
+    def part(self, copy: Delivered) -> None:
+        """What is known so far of a copy that waits is told by itself, since what comes next will be."""
+        copy.waits = False
+        self._reports += copy.reports()
+
     def report(self, report: ReportFields) -> None:
         """Say what became of a delivered copy."""
         self._reports.append(report)
+        self._report_soon()
+
+    def _report_soon(self) -> None:
         self._written.clear()
         if self._reports_due is None:
             loop = asyncio.get_running_loop()
@@ -109,7 +128,7 @@ class Outbox:
 
     def _report_now(self) -> None:
         self._reports_due = None
-        if self._reports:
+        if self._copies or self._reports:
             self.wake.set()
 
     def answered(self, request_id: str) -> None:
@@ -165,16 +184,34 @@ class Outbox:
                     unconfirmed.keep(messages, piece)
                 messages += 1  # the host takes a frame's messages first, then its cancellations, then what was lost
             pieces.append(piece)
-        reports, lost = self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]
+        handled, reports = self._tell_copies()
+        reports += self._reports[:FRAME_REPORTS]
+        lost = self._lost[:FRAME_REPORTS]
         del self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]  # in place: thousands may wait
         for place, message in enumerate(lost, len(pieces)):
             unconfirmed.keep(place, message)
         unconfirmed.wrote(len(pieces) + len(lost))
-        return encode_frame(pieces, reports=reports, lost=lost, clock=clock)
+        return encode_frame(pieces, reports=reports, handled=handled, lost=lost, clock=clock)
+
+    def _tell_copies(self) -> tuple[list[HandledFields], list[ReportFields]]:
+        """What the next frame tells of copies: of those that were handled all, of others what is known so far."""
+        handled: list[HandledFields] = []
+        reports: list[ReportFields] = []
+        copies = self._copies[:FRAME_COPIES]
+        del self._copies[:FRAME_COPIES]
+        for copy in copies:
+            if copy.waits:
+                copy.waits = False
+                if copy.handled_ns:
+                    handled.append(copy.row())
+                else:
+                    reports.extend(copy.reports())
+        return handled, reports
 
     def next_plain(self) -> bytes:
         """The next message in AutoGen's dialect; empty when what waited has no form in it."""
         self._reports.clear()  # AutoGen's host has no ear for them
+        self._copies.clear()
         self._lost.clear()
         if not self._queue:
             return b""
@@ -202,6 +239,7 @@ class Outbox:
         self.ask_due = False
         in_flight, self._in_flight = self._in_flight, set()
         self._reports.clear()
+        self._copies.clear()
         self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
         self._written.set()
         self._make_room()

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye", "few_parcels", "few_reports", "lost")
+    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye", "few_parcels", "few_reports", "lost", "handled")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     PARCELS_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class Frame(_message.Message):
     FEW_PARCELS_FIELD_NUMBER: _ClassVar[int]
     FEW_REPORTS_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
+    HANDLED_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     welcome: Welcome
     parcels: Parcels
@@ -30,7 +31,8 @@ class Frame(_message.Message):
     few_parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
     few_reports: _containers.RepeatedCompositeFieldContainer[Report]
     lost: _containers.RepeatedCompositeFieldContainer[LostMessage]
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., few_parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., few_reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[LostMessage, _Mapping]]] = ...) -> None: ...
+    handled: Handled
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., few_parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., few_reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[LostMessage, _Mapping]]] = ..., handled: _Optional[_Union[Handled, _Mapping]] = ...) -> None: ...
 
 class LostMessage(_message.Message):
     __slots__ = ("message_id", "cause", "sender", "topic", "type", "size", "sent_ns", "lamport", "detail")
@@ -263,6 +265,24 @@ class Reports(_message.Message):
     lamport: _containers.RepeatedScalarFieldContainer[int]
     details: _containers.MessageMap[int, ReportDetail]
     def __init__(self, delivery_id: _Optional[_Iterable[int]] = ..., what: _Optional[_Iterable[_Union[Reports.What, str]]] = ..., time_ns: _Optional[_Iterable[int]] = ..., lamport: _Optional[_Iterable[int]] = ..., details: _Optional[_Mapping[int, ReportDetail]] = ...) -> None: ...
+
+class Handled(_message.Message):
+    __slots__ = ("delivery_id", "received_ns", "started_ns", "handled_ns", "received_lamport", "started_lamport", "handled_lamport")
+    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_NS_FIELD_NUMBER: _ClassVar[int]
+    HANDLED_NS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    STARTED_LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    HANDLED_LAMPORT_FIELD_NUMBER: _ClassVar[int]
+    delivery_id: _containers.RepeatedScalarFieldContainer[int]
+    received_ns: _containers.RepeatedScalarFieldContainer[int]
+    started_ns: _containers.RepeatedScalarFieldContainer[int]
+    handled_ns: _containers.RepeatedScalarFieldContainer[int]
+    received_lamport: _containers.RepeatedScalarFieldContainer[int]
+    started_lamport: _containers.RepeatedScalarFieldContainer[int]
+    handled_lamport: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, delivery_id: _Optional[_Iterable[int]] = ..., received_ns: _Optional[_Iterable[int]] = ..., started_ns: _Optional[_Iterable[int]] = ..., handled_ns: _Optional[_Iterable[int]] = ..., received_lamport: _Optional[_Iterable[int]] = ..., started_lamport: _Optional[_Iterable[int]] = ..., handled_lamport: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ReportDetail(_message.Message):
     __slots__ = ("text", "traceback")
