@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from .agents import Agent
 from .cancellation import is_being_cancelled
@@ -20,6 +20,9 @@ Handle = Callable[[Agent], Coroutine[Any, Any, None]]
 """Handles one message with the agent; it never raises."""
 NoAgent = Callable[[BaseException], None]
 """Told, in place of `Handle`, why there is no agent."""
+
+FEW_TASKS: Final = 100
+"""So many tasks that have ended may be kept until they are let go together."""
 
 
 async def run_handler(agent: Agent, message: Any, ctx: MessageContext) -> Any:
@@ -43,11 +46,13 @@ class Deliveries:
         self._waiting: dict[AgentId, deque[tuple[Handle, NoAgent]]] = {}
         self._held: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        """Those that run, and some that have ended."""
+        self._many = FEW_TASKS
 
     @property
     def tasks(self) -> frozenset[asyncio.Task[None]]:
         """The handlers that run, or wait for their agent to be made."""
-        return frozenset(self._tasks)
+        return frozenset(task for task in self._tasks if not task.done())
 
     def deliver(self, agent_id: AgentId, handle: Handle, no_agent: NoAgent) -> None:
         """Start `handle` with the agent as soon as it is there and all earlier messages for it were started."""
@@ -73,7 +78,9 @@ class Deliveries:
         """Run `work` as a task of this runtime."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if len(self._tasks) > self._many:  # now and then, since a callback for each task would cost half of its making
+            self._tasks = {task for task in self._tasks if not task.done()}
+            self._many = max(FEW_TASKS, 2 * len(self._tasks))
         return task
 
     def hold(self, agent_type: str) -> None:
@@ -89,7 +96,7 @@ class Deliveries:
     async def cancel_all(self) -> None:
         """Cancel every handler that runs, and wait until all have ended. Who waits for an agent gets none."""
         current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not current]
+        tasks = [task for task in self.tasks if task is not current]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -105,7 +105,8 @@ class Outbox:
     def received(self, copy: Delivered) -> None:
         """A copy was received. It is told of with the next frame, with what else has become of it until then."""
         self._copies.append(copy)
-        self._report_soon()
+        if self._reports_due is None:
+            self._report_soon()
 
     def part(self, copy: Delivered) -> None:
         """What is known so far of a copy that waits is told by itself, since what comes next will be."""
@@ -115,16 +116,15 @@ class Outbox:
     def report(self, report: ReportFields) -> None:
         """Say what became of a delivered copy."""
         self._reports.append(report)
-        self._report_soon()
+        if self._reports_due is None:
+            self._report_soon()
 
     def _report_soon(self) -> None:
-        self._written.clear()
-        if self._reports_due is None:
-            loop = asyncio.get_running_loop()
-            if loop.time() - self._wrote_s > REPORT_WAIT_S:
-                self.wake.set()
-            else:
-                self._reports_due = loop.call_later(REPORT_WAIT_S, self._report_now)
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._wrote_s > REPORT_WAIT_S:
+            self.wake.set()
+        else:
+            self._reports_due = loop.call_later(REPORT_WAIT_S, self._report_now)
 
     def _report_now(self) -> None:
         self._reports_due = None
@@ -146,12 +146,13 @@ class Outbox:
 
     def _put(self, item: _Item) -> None:
         self._queue.append(item)
-        self._written.clear()
         self.wake.set()
 
     async def wait_written(self) -> None:
         """Wait until all that was queued so far is on the stream, or the stream is lost."""
-        self.wake.set()
+        if self.waiting:
+            self._written.clear()
+            self.wake.set()
         await self._written.wait()
 
     # For the stream
@@ -168,6 +169,7 @@ class Outbox:
     def next_frame(self, clock: ClockSample | None) -> bytes:
         """What has queued, as one frame of agentlab's link."""
         self._wrote_s = asyncio.get_running_loop().time()
+        self._written.clear()
         unconfirmed = self.unconfirmed
         if clock is not None:
             unconfirmed.asked(clock)
@@ -210,6 +212,7 @@ class Outbox:
 
     def next_plain(self) -> bytes:
         """The next message in AutoGen's dialect; empty when what waited has no form in it."""
+        self._written.clear()
         self._reports.clear()  # AutoGen's host has no ear for them
         self._copies.clear()
         self._lost.clear()
