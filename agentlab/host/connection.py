@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..wire.channel import MESSAGE_BYTES
 from ..wire.codec import encode_plain
-from ..wire.columns import row_of
 from ..wire.frames import FRAME_BYTES, Piece, frame_messages, piece_bytes
 from ..wire.parcels import Cancel, Parcel
+from ..wire.rows import row_of
 
 if TYPE_CHECKING:
     from .leaving import Leaving

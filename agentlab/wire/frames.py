@@ -1,21 +1,21 @@
 """Frames: agentlab's dialect of the wire, in which messages travel in batches, each with its stamps beside it.
 
-How the messages are written is in `agentlab.wire.columns` and, where they are few, in `agentlab.wire.few`; AutoGen's
-dialect is in `agentlab.wire.codec`. Decoding is where the network's input is checked: what is not legal raises
-`WireError`, or is put aside, and goes no further.
+A batch is written in MessagePack, how its messages are is in `agentlab.wire.rows`; AutoGen's dialect is in
+`agentlab.wire.codec`. Decoding is where the network's input is checked: what is not legal raises `WireError`, or is put
+aside, and goes no further.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Any, Final
 
 from google.protobuf.message import DecodeError
+from msgspec import DecodeError as BatchDecodeError
+from msgspec import Meta, msgpack
 
 from .codec import cut, short
-from .columns import Row, read_rows, row_bytes, row_count, write_rows
-from .counting import FRAME, check_fields
-from .few import FEW, read_few, write_few
+from .counting import check_fields, check_items, varint
 from .generated import agentlab_pb2 as lab_pb
 from .lost import read_lost, write_lost
 from .parcels import (
@@ -29,7 +29,8 @@ from .parcels import (
     Welcome,
     WireError,
 )
-from .reports import read_few_reports, read_handled, read_reports, write_handled, write_reports
+from .reports import HandledRow, ReportRow, read_reports
+from .rows import Row, read_rows, row_bytes
 
 FRAME_BYTES: Final = 256 * 1024
 """A frame is closed when it holds about this much: enough to make gRPC's cost per frame small, little enough that the
@@ -70,16 +71,14 @@ def encode_frame(
     goodbye: bool = False,
 ) -> bytes:
     """A frame of messages and cancellations, and of what there is one of."""
-    frame = lab_pb.Frame()
     rows = [piece for piece in pieces if isinstance(piece, tuple)]
-    if len(rows) > FEW:
-        write_rows(rows, frame.parcels)
-    elif rows:
-        write_few(rows, frame.few_parcels)
-    if len(rows) < len(pieces):
-        for piece in pieces:
-            if isinstance(piece, Cancel):
-                frame.cancels.add(request_id=piece.request_id, reason=cut(piece.reason))
+    batch = _WRITER.encode((rows, reports, handled)) if rows or reports or handled else b""
+    if len(rows) == len(pieces) and not (lost or clock or hello or welcome or goodbye):
+        return _alone(batch)
+    frame = lab_pb.Frame(batch=batch)
+    for piece in pieces:
+        if isinstance(piece, Cancel):
+            frame.cancels.add(request_id=piece.request_id, reason=cut(piece.reason))
     if hello is not None:
         frame.hello.name, frame.hello.pid, frame.hello.machine = hello.name, hello.pid, hello.machine
         frame.hello.resume_token, frame.hello.version = hello.resume_token, hello.version
@@ -91,10 +90,6 @@ def encode_frame(
             frame.welcome.taken = welcome.taken
     if clock is not None:
         frame.clock.worker_sent_ns, frame.clock.host_received_ns, frame.clock.host_sent_ns = clock
-    if reports:
-        write_reports(reports, frame)
-    if handled:
-        write_handled(handled, frame.handled)
     if lost:
         write_lost(lost, frame)
     if goodbye:
@@ -107,43 +102,68 @@ MOST_IN_A_FRAME: Final = 20_000
 """Messages, cancellations and reports in a frame. Ours hold a thousand or two: they are closed at 256 KiB. A frame of
 many empty ones is small on the wire, and would keep its reader busy for seconds."""
 
+_WRITER: Final = msgpack.Encoder()
+_MANY: Final = Meta(max_length=MOST_IN_A_FRAME)
+_READER: Final = msgpack.Decoder(
+    tuple[Annotated[list[Row], _MANY], Annotated[list[ReportRow], _MANY], Annotated[list[HandledRow], _MANY]]
+)
+
+_BATCH: Final = b"\x1a"
+"""How protobuf begins the field `batch`."""
+
+
+def _alone(batch: bytes) -> bytes:
+    """A frame that holds nothing but a batch. Most are so, and are written and read without protobuf, which would take
+    as long as all the rest."""
+    if not batch:
+        return b""
+    length, digits = len(batch), bytearray(_BATCH)
+    while length > 127:
+        digits.append(length & 127 | 128)
+        length >>= 7
+    digits.append(length)
+    return bytes(digits) + batch
+
+
+def _batch_alone(data: bytes) -> memoryview | None:
+    """The batch of a frame that holds nothing else; None for one that does, or is no frame."""
+    if not data.startswith(_BATCH):
+        return None
+    try:
+        length, at = varint(data, 1)
+    except IndexError:
+        return None
+    return memoryview(data)[at:] if at + length == len(data) else None
+
 
 def decode_frame(data: bytes) -> Frame:
     """Raises WireError when the bytes are no frame; what is illegal in it is put aside in `Frame.rejected`."""
-    check_fields(data, FRAME)
-    try:
-        raw = lab_pb.Frame.FromString(data)
-    except DecodeError as error:
-        raise WireError(f"These bytes are no agentlab frame: {error}") from error
-    # What there is; most of what may be in a frame is not in most frames, and is not asked for.
-    parts = {field.name: value for field, value in raw.ListFields()}
-    few, few_reports = parts.get("few_parcels", ()), parts.get("few_reports", ())
-    table, reports, handled = parts.get("parcels"), parts.get("reports"), parts.get("handled")
-    items = len(few) + len(few_reports)
-    items += (0 if table is None else row_count(table)) + (0 if reports is None else len(reports.delivery_id))
-    items += 0 if handled is None else len(handled.delivery_id)
-    rare = parts.keys() - _USUAL
-    if rare:
-        items += len(raw.cancels) + len(raw.lost)
+    frame = Frame()
+    batch: Any = _batch_alone(data)
+    items = 0
+    if batch is None:
+        check_fields(data, {})
+        try:
+            raw = lab_pb.Frame.FromString(data)
+        except DecodeError as error:
+            raise WireError(f"These bytes are no agentlab frame: {error}") from error
+        batch, items = raw.batch, len(raw.cancels) + len(raw.lost)
+        if items <= MOST_IN_A_FRAME:
+            _read_rare(raw, frame)
+    if batch:
+        check_items(batch)
+        try:
+            rows, reports, handled = _READER.decode(batch)
+        except (BatchDecodeError, UnicodeDecodeError) as error:
+            raise WireError(f"These bytes are no batch of messages: {error}") from error
+        items += len(rows) + len(reports) + len(handled)
+        if items <= MOST_IN_A_FRAME:
+            frame.parcels = read_rows(rows, len(batch), frame.rejected)
+            frame.reports = read_reports(reports) if reports else reports
+            frame.handled = handled
     if items > MOST_IN_A_FRAME:
         raise WireError(f"The frame holds {items:,} messages, cancellations and reports; {MOST_IN_A_FRAME:,} may be.")
-    frame = Frame()
-    if few:
-        frame.parcels = read_few(few, len(data), frame.rejected)
-    if table is not None:
-        frame.parcels += read_rows(table, len(data), frame.rejected)
-    if few_reports:
-        frame.reports = read_few_reports(few_reports)
-    if reports is not None:
-        frame.reports += read_reports(reports)
-    if handled is not None:
-        frame.handled = read_handled(handled)
-    if rare:
-        _read_rare(raw, frame)
     return frame
-
-
-_USUAL: Final = frozenset({"few_parcels", "parcels", "few_reports", "reports", "handled"})
 
 
 def _read_rare(raw: lab_pb.Frame, frame: Frame) -> None:

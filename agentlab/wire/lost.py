@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from .codec import cut, plausible_lamport, short
-from .columns import Row, agent_of, topic_of
 from .generated import agentlab_pb2 as lab_pb
 from .parcels import LostMessage, WireError
+from .rows import EVENT, Row, agent_of, topic_of
 
-PUBLISHED: Final = int(lab_pb.Parcels.EVENT)
+PUBLISHED: Final = EVENT
 """What a published message's row begins with."""
 
 

@@ -26,6 +26,7 @@ from ..core.ids import AgentId
 from ..core.interventions import Interventions
 from ..core.serialization import SerializationRegistry
 from ..core.subscriptions import SubscriptionTable
+from ..wire.codec import cut
 from ..wire.parcels import ATTEMPT, NOTHING, Cancel, Event, Failure, Payload, Request, Response
 from .connection import HostConnection
 from .delivered import Delivered
@@ -313,7 +314,8 @@ class Inbox:
         if copy.delivery_id and copy.stream == self._stream:
             if copy.waits:
                 self._outbox.part(copy)
-            self._outbox.report((copy.delivery_id, what, self._clock.now_ns(), now, detail, trace))
+            texts = (detail and cut(detail), trace and cut(trace))
+            self._outbox.report((copy.delivery_id, what, self._clock.now_ns(), now, *texts))
 
 
 def _cancel(token: CancellationToken) -> None:

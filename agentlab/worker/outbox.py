@@ -10,10 +10,10 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from ..wire.codec import encode_plain
-from ..wire.columns import row_of
 from ..wire.frames import FRAME_BYTES, Piece, encode_frame, frame_messages, piece_bytes
 from ..wire.lost import PUBLISHED
 from ..wire.parcels import Cancel, ClockSample, HandledFields, LostMessage, Parcel, ReportFields, Request, Response
+from ..wire.rows import row_of
 from .delivered import Delivered
 from .unconfirmed import Unconfirmed
 

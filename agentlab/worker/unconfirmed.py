@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from ..wire.columns import Row
 from ..wire.lost import lost_message
 from ..wire.parcels import ClockSample, LostMessage
+from ..wire.rows import Row
 
 CONFIRM_S: Final = 1.0
 """How long after a published message was written the host is asked for an answer: a clock sample, which every host

@@ -21,11 +21,10 @@ from agentlab.host import streams
 from agentlab.host.connection import Connection, Limits
 from agentlab.wire import calls, control, watching
 from agentlab.wire.codec import encode_plain
-from agentlab.wire.columns import row_of
 from agentlab.wire.frames import encode_frame
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
-from agentlab.wire.generated import agentlab_pb2 as lab_pb
 from agentlab.wire.parcels import ClockSample, Event, Hello, Parcel, Payload, Request, Response
+from agentlab.wire.rows import row_of
 
 ASK = Payload("Order", "application/json", b'{"do": "echo", "n": 1}')
 UNARY = ["RegisterAgent", "AddSubscription", "RemoveSubscription", "GetSubscriptions"]
@@ -263,18 +262,16 @@ async def test_numbers_as_large_as_the_wire_can_hold_harm_nobody(host: HostServi
     most = 2**64 - 1
     async with raw_client(host.address) as client:
         await client.open_link("large")
-        row = row_of(Request("1", AgentId("actor", "k"), ASK))
-        frame = lab_pb.Frame.FromString(encode_frame([row]))
-        few = frame.few_parcels[0]
-        few.sent_ns = few.lamport = few.delivery_id = most
-        few.deadline_s = 1e308
-        frame.few_reports.add(delivery_id=most, what=lab_pb.Reports.HANDLED, time_ns=most, lamport=most)
-        frame.reports.delivery_id.append(most)
-        frame.reports.what.append(lab_pb.Reports.HANDLED)
-        frame.reports.time_ns.append(most)
-        frame.reports.lamport.append(most)
-        frame.clock.worker_sent_ns = most
-        await client.stream.write(frame.SerializeToString())
+        request = Request(
+            "1", AgentId("actor", "k"), ASK, sent_ns=most, lamport=most, deadline_s=1e308, delivery_id=most
+        )
+        data = encode_frame(
+            [row_of(request)],
+            reports=[(most, j.HANDLED, most, most, "", "")],
+            handled=[(most, most, most, most, 2**53, 2**53, 2**53)],
+            clock=ClockSample(most),
+        )
+        await client.stream.write(data)
         answers = []
         while not answers:
             answers = [p for p in (await client.read_frame()).parcels if isinstance(p, Response)]

@@ -20,13 +20,13 @@ from agentlab.core import journal as j
 from agentlab.core.serialization import JSON_DATA_CONTENT_TYPE, PROTOBUF_DATA_CONTENT_TYPE
 from agentlab.wire import calls, control, draining, frames, watching
 from agentlab.wire.codec import encode_plain
-from agentlab.wire.columns import Row, row_of
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
 from agentlab.wire.parcels import (
     Cancel,
     ClockSample,
     Event,
     Failure,
+    Handled,
     Hello,
     LostMessage,
     Parcel,
@@ -35,6 +35,7 @@ from agentlab.wire.parcels import (
     Request,
     Response,
 )
+from agentlab.wire.rows import Row, row_of
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """How an HTTP/2 connection begins."""
@@ -76,7 +77,8 @@ payloads = st.builds(_payload, names, content_types, data)
 maps = st.builds(lambda name, size: {f"{name}{n}": name for n in range(size)}, names, st.integers(0, 50)) | st.just(
     HUGE
 )
-failures = st.builds(Failure, names, names, names, names)
+failure_fields = st.tuples(names, names, names, names)
+failures = failure_fields.map(lambda fields: Failure(*fields))
 receivers = st.lists(st.tuples(agents, numbers), max_size=3)
 
 # Messages
@@ -105,8 +107,8 @@ _FIELDS = {
 
 _CELLS = {
     0: st.integers(0, 7), 1: names, 2: addresses, 3: addresses, 4: names, 5: content_types, 6: data, 7: numbers,
-    8: numbers, 9: numbers, 10: names, 11: names, 12: deadlines, 13: st.tuples(maps, st.none() | failures),
-    14: receivers,
+    8: numbers, 9: numbers, 10: names, 11: names, 12: deadlines,
+    13: st.none() | st.tuples(maps, st.none() | failure_fields), 14: st.lists(st.tuples(addresses, numbers), max_size=3),
 }  # fmt: skip
 """By their place in a row of a frame."""
 
@@ -128,6 +130,8 @@ cancels = st.builds(Cancel, names, names)
 reports = st.builds(
     Report, numbers, st.sampled_from([j.RECEIVED, j.STARTED, j.HANDLED, j.FAILED]), numbers, numbers, names, names
 )
+_lamports = numbers.map(lambda number: min(number, 2**53))  # one that is higher makes the whole batch illegal
+handled = st.builds(Handled, numbers, numbers, numbers, numbers, _lamports, _lamports, _lamports)
 lost = st.builds(LostMessage, names, names, names, names, names, numbers, numbers, numbers, names)
 clocks = st.builds(ClockSample, numbers, numbers, numbers)
 hellos = st.builds(Hello, names, st.just(1), names, names, names)
@@ -140,6 +144,7 @@ class FrameOf:
     rows: list[Row]
     cancels: list[Cancel]
     reports: list[Report]
+    handled: list[Handled]
     lost: list[LostMessage]
     clock: ClockSample | None
     hello: Hello | None
@@ -148,7 +153,12 @@ class FrameOf:
     def encode(self) -> bytes:
         pieces = [*self.rows, *self.cancels] * self.times
         return frames.encode_frame(
-            pieces, reports=self.reports * self.times, lost=self.lost * self.times, clock=self.clock, hello=self.hello
+            pieces,
+            reports=self.reports * self.times,
+            handled=self.handled * self.times,
+            lost=self.lost * self.times,
+            clock=self.clock,
+            hello=self.hello,
         )
 
 
@@ -161,12 +171,12 @@ frame_parts = st.builds(
     st.lists(rows, max_size=2),
     _seldom(st.lists(cancels, min_size=1, max_size=2), []),
     _seldom(st.lists(reports, min_size=1, max_size=3), []),
+    _seldom(st.lists(handled, min_size=1, max_size=3), []),
     _seldom(st.lists(lost, min_size=1, max_size=3), []),
     _seldom(clocks, None),
     _seldom(hellos, None),
     st.sampled_from([1, 1, 1, 10]),
 )
-"""Ten times is enough for what is few to become a table."""
 
 control_messages = st.builds(
     lambda rpc_id, target, back, question: control.Control(

@@ -31,9 +31,9 @@ from until import until
 
 from agentlab import AgentId, Tokens, WorkerRuntime, try_get_known_serializers_for_type
 from agentlab.wire import calls, watching
-from agentlab.wire.columns import row_of
 from agentlab.wire.frames import encode_frame
 from agentlab.wire.parcels import Hello, Payload, Request
+from agentlab.wire.rows import row_of
 
 from . import hostile
 

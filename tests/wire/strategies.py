@@ -14,6 +14,7 @@ from agentlab.wire.parcels import (
     ClockSample,
     Event,
     Failure,
+    Handled,
     Hello,
     LostMessage,
     Payload,
@@ -54,6 +55,7 @@ reports = st.builds(
     Report, uint64, st.sampled_from([j.RECEIVED, j.STARTED, j.HANDLED, j.UNHANDLED, j.FAILED, j.DROPPED]),
     uint64, lamports, text, text,
 )  # fmt: skip
+handled = st.builds(Handled, uint64, uint64, uint64, uint64, lamports, lamports, lamports)
 lost = st.builds(
     LostMessage, text, text, st.just("") | agents.map(str), topics.map(str), text, uint64, uint64, lamports, text
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from google.protobuf.any_pb2 import Any as PackedAny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import msgpack
 
 from agentlab import AgentId, TopicId
 from agentlab.core import journal as j
 from agentlab.core.exceptions import BY_NAME, MessageDroppedException, RemoteHandlerError, UndeliverableException
 from agentlab.wire.codec import decode_plain, encode_plain
-from agentlab.wire.columns import row_of, write_rows
-from agentlab.wire.few import FEW
 from agentlab.wire.frames import decode_frame, encode_frame
 from agentlab.wire.generated import agent_worker_pb2 as agents_pb
 from agentlab.wire.generated import agentlab_pb2 as lab_pb
@@ -23,6 +24,7 @@ from agentlab.wire.parcels import (
     ClockSample,
     Event,
     Failure,
+    Handled,
     Hello,
     LostMessage,
     Parcel,
@@ -33,6 +35,7 @@ from agentlab.wire.parcels import (
     Welcome,
     WireError,
 )
+from agentlab.wire.rows import row_of
 
 from . import strategies as s
 
@@ -51,17 +54,19 @@ def test_a_plain_message_comes_back_as_it_was(parcel: Parcel) -> None:
     st.lists(s.parcels, max_size=4),
     st.lists(s.cancels, max_size=2),
     st.lists(s.reports, max_size=4),
+    st.lists(s.handled, max_size=4),
     st.lists(s.lost, max_size=3),
 )
 def test_a_frame_comes_back_as_it_was(
-    parcels: list[Parcel], cancels: list[Cancel], reports: list[Report], lost: list[LostMessage]
+    parcels: list[Parcel], cancels: list[Cancel], reports: list[Report], handled: list[Handled], lost: list[LostMessage]
 ) -> None:
     pieces = [row_of(parcel) for parcel in parcels] + cancels
-    frame = decode_frame(encode_frame(pieces, reports=reports, lost=lost))
+    frame = decode_frame(encode_frame(pieces, reports=reports, handled=handled, lost=lost))
     assert frame.lost == lost
     assert frame.parcels == parcels
     assert frame.cancels == cancels
     assert frame.reports == reports
+    assert frame.handled == handled
     assert frame.rejected == []
 
 
@@ -151,80 +156,101 @@ REQUEST = Request("7", AgentId("sky", "a"), Payload("Ask", "application/json", b
 EVENT = Event(TopicId("weather", "north"), Payload("Rain", "application/json", b"{}"))
 
 
-def _table(*parcels: Parcel) -> lab_pb.Frame:
-    frame = lab_pb.Frame()
-    write_rows([row_of(parcel) for parcel in parcels], frame.parcels)
-    return frame
+def _frame(rows: Sequence[Any] = (), reports: Sequence[Any] = (), handled: Sequence[Any] = ()) -> bytes:
+    """A frame with a batch of whatever is given."""
+    return lab_pb.Frame(batch=msgpack.encode((rows, reports, handled))).SerializeToString()
 
 
-def _few(*parcels: Parcel) -> lab_pb.Frame:
-    return lab_pb.Frame.FromString(encode_frame([row_of(parcel) for parcel in parcels]))
+def _changed(parcel: Parcel, cell: int, value: object) -> tuple[Any, ...]:
+    """The parcel as a row with another value in one cell."""
+    row = row_of(parcel)
+    return (*row[:cell], value, *row[cell + 1 :])
 
 
-@pytest.mark.parametrize("count", [1, FEW, FEW + 1])
+ID, TARGET, SENDER, TYPE, DATA, DELIVERY_ID, LAMPORT, MESSAGE_ID, DEADLINE_S, REST = 1, 2, 3, 4, 6, 7, 9, 10, 12, 13
+"""The places of cells in a row."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 40, 1000])
 def test_few_messages_and_reports_and_many_arrive_alike(count: int) -> None:
     failed = Response("7", failure=Failure("RemoteHandlerError", "no", "ValueError", "trace"), lamport=3)
     sent: list[Parcel] = [REQUEST, replace(EVENT, recipients=[(AgentId("sky", "a"), 7)]), failed] * count
     reports = [Report(n, j.FAILED, 5, n, "why", "trace") for n in range(count)]
-    read = decode_frame(encode_frame([row_of(parcel) for parcel in sent[:count]], reports=reports))
+    data = encode_frame([row_of(parcel) for parcel in sent[:count]], reports=reports)
+    read = decode_frame(data)
     assert (read.parcels, read.reports, read.rejected) == (sent[:count], reports, [])
+    # What was put together without protobuf is what protobuf would have made of it.
+    assert lab_pb.Frame.FromString(data).SerializeToString() == data
 
 
-def test_few_messages_come_before_those_of_the_table() -> None:
-    frame = _few(REQUEST)
-    frame.parcels.CopyFrom(_table(EVENT).parcels)
-    assert decode_frame(frame.SerializeToString()).parcels == [REQUEST, EVENT]
+def test_a_batch_beside_something_else_is_read_like_one_alone() -> None:
+    read = decode_frame(encode_frame([row_of(REQUEST), Cancel("7", "no")], clock=ClockSample(5)))
+    assert (read.parcels, read.cancels, read.clock) == ([REQUEST], [Cancel("7", "no")], ClockSample(5))
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("cell", "value"),
     [
-        ("kind", 0), ("kind", 9), ("id", ""), ("target", ""), ("target", "no such type/k"), ("sender", "no type!/k"),
-        ("message_id", "x" * 100_000),
+        (0, 0), (0, 9), (ID, ""), (TARGET, ""), (TARGET, "no such type/k"), (SENDER, "no type!/k"),
+        (MESSAGE_ID, "x" * 100_000),
     ],
 )  # fmt: skip
-def test_an_illegal_one_of_few_messages_is_put_aside_and_the_others_are_taken(field: str, value: object) -> None:
-    frame = _few(REQUEST, REQUEST, EVENT)
-    setattr(frame.few_parcels[1], field, value)
-    read = decode_frame(frame.SerializeToString())
+def test_an_illegal_message_in_a_frame_is_put_aside_and_the_others_are_taken(cell: int, value: object) -> None:
+    read = decode_frame(_frame([row_of(REQUEST), _changed(REQUEST, cell, value), row_of(EVENT)]))
     assert [type(parcel) for parcel in read.parcels] == [Request, Event]
     assert len(read.rejected) == 1
-    assert read.rejected[0].request_id == ("" if field in {"kind", "id"} else "7")
+    assert read.rejected[0].request_id == ("" if cell in {0, ID} else "7")
 
 
-def test_a_few_messages_with_very_many_receivers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentlab.wire.few.MOST_RECIPIENTS", 2)
-    to = [(AgentId("sky", str(n)), n) for n in range(2)]
-    assert decode_frame(_few(replace(EVENT, recipients=to)).SerializeToString()).parcels
-    with pytest.raises(WireError, match="4 receivers"):
-        decode_frame(_few(*[replace(EVENT, recipients=to)] * 2).SerializeToString())
-
-
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("kind", 0), ("kind", 9), ("id", ""), ("target", ""), ("target", "no such type/k"), ("sender", "no type!/k")],
-)
-def test_an_illegal_message_in_a_frame_is_put_aside_and_the_others_are_taken(column: str, value: object) -> None:
-    frame = _table(REQUEST, REQUEST, EVENT)
-    getattr(frame.parcels, column)[1] = value
-    read = decode_frame(frame.SerializeToString())
-    assert [type(parcel) for parcel in read.parcels] == [Request, Event]
-    assert len(read.rejected) == 1
-    assert read.rejected[0].request_id == ("" if column in {"kind", "id"} else "7")
-
-
-@pytest.mark.parametrize(("column", "value"), [("type", ""), ("target", "no topic!/s"), ("target", "")])
-def test_an_illegal_event_in_a_frame_is_put_aside(column: str, value: str) -> None:
-    frame = _table(EVENT)
-    getattr(frame.parcels, column)[0] = value
-    read = decode_frame(frame.SerializeToString())
+@pytest.mark.parametrize(("cell", "value"), [(TYPE, ""), (TARGET, "no topic!/s"), (TARGET, "")])
+def test_an_illegal_event_in_a_frame_is_put_aside(cell: int, value: str) -> None:
+    read = decode_frame(_frame([_changed(EVENT, cell, value)]))
     assert (read.parcels, len(read.rejected)) == ([], 1)
 
 
 def test_a_response_in_a_frame_without_an_id_is_put_aside() -> None:
-    frame = _table(Response("s1"))
-    frame.parcels.id[0] = ""
-    assert len(decode_frame(frame.SerializeToString()).rejected) == 1
+    (rejected,) = decode_frame(_frame([_changed(Response("s1"), ID, "")])).rejected
+    assert "request_id" in str(rejected)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        (0, "request"), (ID, 7), (ID, None), (DATA, "text"), (DELIVERY_ID, -1), (DELIVERY_ID, 0.5), (LAMPORT, -1),
+        (DEADLINE_S, "soon"), (REST, ()), (REST, ({"x": 1}, None)), (REST, ({}, ("kind",))), (14, [("a/k",)]),
+        (14, [("a/k", -1)]), (14, None),
+    ],
+)  # fmt: skip
+def test_what_is_no_row_makes_the_whole_batch_illegal(cell: int, value: object) -> None:
+    with pytest.raises(WireError, match="no batch"):
+        decode_frame(_frame([row_of(REQUEST), _changed(REQUEST, cell, value)]))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        b"\xc1", b"\x93\x90\x90", b"\x92\x90\x90", b"\x93\x90\x90\x90\x00", b"\x93\xdd\xff\xff\xff\xff",
+        b"\x93\x90\x91\x96\x01\xa1\xff", b"\x80", b"\xc6\xff\xff\xff\xff",
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_batch_are_refused_alone_and_beside_something_else(batch: bytes) -> None:
+    for frame in (lab_pb.Frame(batch=batch), lab_pb.Frame(batch=batch, goodbye=True)):
+        with pytest.raises(WireError, match="no batch"):
+            decode_frame(frame.SerializeToString())
+
+
+@pytest.mark.parametrize("data", [b"\x1a", b"\x1a\x80", b"\x1a\x05\x93", b"\x1a" + b"\xff" * 12])
+def test_a_frame_that_ends_too_early_is_none(data: bytes) -> None:
+    with pytest.raises(WireError, match="no agentlab frame"):
+        decode_frame(data)
+
+
+def test_messages_with_very_many_receivers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentlab.wire.rows.MOST_RECIPIENTS", 3)
+    row = row_of(replace(EVENT, recipients=[(AgentId("sky", str(n)), n) for n in range(2)]))
+    assert decode_frame(encode_frame([row])).parcels
+    with pytest.raises(WireError, match="receivers"):
+        decode_frame(encode_frame([row, row]))
 
 
 def test_a_message_in_a_frame_with_an_envelope_beyond_all_measure_is_put_aside() -> None:
@@ -253,14 +279,6 @@ def test_an_illegal_word_of_a_lost_message_is_put_aside_and_the_others_are_taken
     assert len(read.rejected) == 1
 
 
-@pytest.mark.parametrize("column", ["kind", "deadline_s", "message_id", "recipient"])
-def test_columns_that_are_not_equally_long_are_no_table(column: str) -> None:
-    frame = _table(REQUEST, replace(EVENT, recipients=[(AgentId("sky", "a"), 7)]))
-    del getattr(frame.parcels, column)[-1]
-    with pytest.raises(WireError):
-        decode_frame(frame.SerializeToString())
-
-
 def test_half_a_character_is_refused_to_whoever_sends_it_and_replaced_in_an_error() -> None:
     with pytest.raises(UnicodeEncodeError):
         row_of(replace(REQUEST, target=AgentId("sky", "\ud800")))
@@ -282,15 +300,11 @@ def test_a_refusal_does_not_repeat_a_text_of_any_length() -> None:
 @pytest.mark.parametrize("lamport", [2**64 - 1, 2**63])
 def test_a_logical_time_that_nobody_could_count_to_is_worth_nothing(lamport: int) -> None:
     """It would soon be more than the wire can hold, and with it every message of everybody."""
-    frame = _table(REQUEST)
-    frame.parcels.lamport[0] = lamport
-    frame.reports.delivery_id.append(1)
-    frame.reports.what.append(lab_pb.Reports.HANDLED)
-    frame.reports.time_ns.append(5)
-    frame.reports.lamport.append(lamport)
-    read = decode_frame(frame.SerializeToString())
+    read = decode_frame(_frame([_changed(REQUEST, LAMPORT, lamport)], [(1, j.HANDLED, 5, lamport, "", "")]))
     assert read.parcels[0].lamport == 0
     assert Report(*read.reports[0]).lamport == 0
+    with pytest.raises(WireError, match="no batch"):
+        decode_frame(_frame(handled=[(1, 5, 5, 5, 6, 7, lamport)]))
     plain = _request()
     plain.request.metadata["agentlab-lamport"] = str(lamport)
     assert decode_plain(plain.SerializeToString()).lamport == 0
@@ -323,13 +337,9 @@ def test_autogens_unknown_sender_is_nobody() -> None:
     assert read.sender is None  # type: ignore[union-attr]
 
 
-def test_reports_of_unequal_columns_count_as_far_as_they_are_whole() -> None:
-    frame = lab_pb.Frame()
-    frame.reports.delivery_id.extend([1, 2, 3])
-    frame.reports.what.extend([lab_pb.Reports.STARTED, 77, lab_pb.Reports.HANDLED])
-    frame.reports.time_ns.extend([5, 6])
-    frame.reports.lamport.extend([7, 8, 9])
-    assert [Report(*report).delivery_id for report in decode_frame(frame.SerializeToString()).reports] == [1]
+def test_a_report_of_what_nobody_knows_is_passed_over() -> None:
+    rows = [(n, what, 5, n, "", "") for n, what in enumerate([j.STARTED, "dreamt of", j.HANDLED])]
+    assert [Report(*report).delivery_id for report in decode_frame(_frame(reports=rows)).reports] == [0, 2]
 
 
 def test_a_protobuf_payload_rides_in_proto_data_both_ways() -> None:

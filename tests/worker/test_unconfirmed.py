@@ -6,9 +6,9 @@ import pytest
 
 from agentlab import TopicId
 from agentlab.core import journal as j
-from agentlab.wire.columns import Row, row_of
 from agentlab.wire.frames import decode_frame
 from agentlab.wire.parcels import Cancel, ClockSample, Event, LostMessage, Payload, Report
+from agentlab.wire.rows import Row, row_of
 from agentlab.worker import unconfirmed
 from agentlab.worker.outbox import Outbox
 from agentlab.worker.unconfirmed import UNKNOWN, Unconfirmed

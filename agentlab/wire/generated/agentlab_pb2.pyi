@@ -1,6 +1,5 @@
 from . import agent_worker_pb2 as _agent_worker_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -9,30 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Frame(_message.Message):
-    __slots__ = ("hello", "welcome", "parcels", "cancels", "reports", "clock", "goodbye", "few_parcels", "few_reports", "lost", "handled")
+    __slots__ = ("hello", "welcome", "batch", "cancels", "clock", "goodbye", "lost")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
-    PARCELS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     CANCELS_FIELD_NUMBER: _ClassVar[int]
-    REPORTS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     GOODBYE_FIELD_NUMBER: _ClassVar[int]
-    FEW_PARCELS_FIELD_NUMBER: _ClassVar[int]
-    FEW_REPORTS_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
-    HANDLED_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     welcome: Welcome
-    parcels: Parcels
+    batch: bytes
     cancels: _containers.RepeatedCompositeFieldContainer[Cancel]
-    reports: Reports
     clock: ClockSample
     goodbye: bool
-    few_parcels: _containers.RepeatedCompositeFieldContainer[Parcel]
-    few_reports: _containers.RepeatedCompositeFieldContainer[Report]
     lost: _containers.RepeatedCompositeFieldContainer[LostMessage]
-    handled: Handled
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., parcels: _Optional[_Union[Parcels, _Mapping]] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., reports: _Optional[_Union[Reports, _Mapping]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., few_parcels: _Optional[_Iterable[_Union[Parcel, _Mapping]]] = ..., few_reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ..., lost: _Optional[_Iterable[_Union[LostMessage, _Mapping]]] = ..., handled: _Optional[_Union[Handled, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[bytes] = ..., cancels: _Optional[_Iterable[_Union[Cancel, _Mapping]]] = ..., clock: _Optional[_Union[ClockSample, _Mapping]] = ..., goodbye: bool = ..., lost: _Optional[_Iterable[_Union[LostMessage, _Mapping]]] = ...) -> None: ...
 
 class LostMessage(_message.Message):
     __slots__ = ("message_id", "cause", "sender", "topic", "type", "size", "sent_ns", "lamport", "detail")
@@ -55,61 +46,6 @@ class LostMessage(_message.Message):
     lamport: int
     detail: str
     def __init__(self, message_id: _Optional[str] = ..., cause: _Optional[str] = ..., sender: _Optional[str] = ..., topic: _Optional[str] = ..., type: _Optional[str] = ..., size: _Optional[int] = ..., sent_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
-
-class Parcel(_message.Message):
-    __slots__ = ("kind", "id", "target", "sender", "type", "content_type", "data", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "rest", "recipients")
-    class Recipient(_message.Message):
-        __slots__ = ("agent", "delivery_id")
-        AGENT_FIELD_NUMBER: _ClassVar[int]
-        DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-        agent: str
-        delivery_id: int
-        def __init__(self, agent: _Optional[str] = ..., delivery_id: _Optional[int] = ...) -> None: ...
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    ID_FIELD_NUMBER: _ClassVar[int]
-    TARGET_FIELD_NUMBER: _ClassVar[int]
-    SENDER_FIELD_NUMBER: _ClassVar[int]
-    TYPE_FIELD_NUMBER: _ClassVar[int]
-    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-    SENT_NS_FIELD_NUMBER: _ClassVar[int]
-    LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
-    CAUSE_FIELD_NUMBER: _ClassVar[int]
-    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
-    REST_FIELD_NUMBER: _ClassVar[int]
-    RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
-    kind: Parcels.Kind
-    id: str
-    target: str
-    sender: str
-    type: str
-    content_type: str
-    data: bytes
-    delivery_id: int
-    sent_ns: int
-    lamport: int
-    message_id: str
-    cause: str
-    deadline_s: float
-    rest: Parcels.Rest
-    recipients: _containers.RepeatedCompositeFieldContainer[Parcel.Recipient]
-    def __init__(self, kind: _Optional[_Union[Parcels.Kind, str]] = ..., id: _Optional[str] = ..., target: _Optional[str] = ..., sender: _Optional[str] = ..., type: _Optional[str] = ..., content_type: _Optional[str] = ..., data: _Optional[bytes] = ..., delivery_id: _Optional[int] = ..., sent_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., message_id: _Optional[str] = ..., cause: _Optional[str] = ..., deadline_s: _Optional[float] = ..., rest: _Optional[_Union[Parcels.Rest, _Mapping]] = ..., recipients: _Optional[_Iterable[_Union[Parcel.Recipient, _Mapping]]] = ...) -> None: ...
-
-class Report(_message.Message):
-    __slots__ = ("delivery_id", "what", "time_ns", "lamport", "detail")
-    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-    WHAT_FIELD_NUMBER: _ClassVar[int]
-    TIME_NS_FIELD_NUMBER: _ClassVar[int]
-    LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    DETAIL_FIELD_NUMBER: _ClassVar[int]
-    delivery_id: int
-    what: Reports.What
-    time_ns: int
-    lamport: int
-    detail: ReportDetail
-    def __init__(self, delivery_id: _Optional[int] = ..., what: _Optional[_Union[Reports.What, str]] = ..., time_ns: _Optional[int] = ..., lamport: _Optional[int] = ..., detail: _Optional[_Union[ReportDetail, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("name", "pid", "machine", "resume_token", "version")
@@ -141,86 +77,6 @@ class Welcome(_message.Message):
     taken: int
     def __init__(self, name: _Optional[str] = ..., machine: _Optional[str] = ..., resume_token: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., version: _Optional[str] = ..., taken: _Optional[int] = ...) -> None: ...
 
-class Parcels(_message.Message):
-    __slots__ = ("kind", "id", "target", "sender", "type", "content_type", "data", "delivery_id", "sent_ns", "lamport", "message_id", "cause", "deadline_s", "rest", "recipient_of", "recipient", "recipient_delivery_id")
-    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        UNKNOWN: _ClassVar[Parcels.Kind]
-        REQUEST: _ClassVar[Parcels.Kind]
-        RESPONSE: _ClassVar[Parcels.Kind]
-        EVENT: _ClassVar[Parcels.Kind]
-    UNKNOWN: Parcels.Kind
-    REQUEST: Parcels.Kind
-    RESPONSE: Parcels.Kind
-    EVENT: Parcels.Kind
-    class RestEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: int
-        value: Parcels.Rest
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[Parcels.Rest, _Mapping]] = ...) -> None: ...
-    class Rest(_message.Message):
-        __slots__ = ("metadata", "failure")
-        class MetadataEntry(_message.Message):
-            __slots__ = ("key", "value")
-            KEY_FIELD_NUMBER: _ClassVar[int]
-            VALUE_FIELD_NUMBER: _ClassVar[int]
-            key: str
-            value: str
-            def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-        METADATA_FIELD_NUMBER: _ClassVar[int]
-        FAILURE_FIELD_NUMBER: _ClassVar[int]
-        metadata: _containers.ScalarMap[str, str]
-        failure: Parcels.Failure
-        def __init__(self, metadata: _Optional[_Mapping[str, str]] = ..., failure: _Optional[_Union[Parcels.Failure, _Mapping]] = ...) -> None: ...
-    class Failure(_message.Message):
-        __slots__ = ("kind", "text", "remote_type", "traceback")
-        KIND_FIELD_NUMBER: _ClassVar[int]
-        TEXT_FIELD_NUMBER: _ClassVar[int]
-        REMOTE_TYPE_FIELD_NUMBER: _ClassVar[int]
-        TRACEBACK_FIELD_NUMBER: _ClassVar[int]
-        kind: str
-        text: str
-        remote_type: str
-        traceback: str
-        def __init__(self, kind: _Optional[str] = ..., text: _Optional[str] = ..., remote_type: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    ID_FIELD_NUMBER: _ClassVar[int]
-    TARGET_FIELD_NUMBER: _ClassVar[int]
-    SENDER_FIELD_NUMBER: _ClassVar[int]
-    TYPE_FIELD_NUMBER: _ClassVar[int]
-    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-    SENT_NS_FIELD_NUMBER: _ClassVar[int]
-    LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
-    CAUSE_FIELD_NUMBER: _ClassVar[int]
-    DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
-    REST_FIELD_NUMBER: _ClassVar[int]
-    RECIPIENT_OF_FIELD_NUMBER: _ClassVar[int]
-    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
-    RECIPIENT_DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-    kind: _containers.RepeatedScalarFieldContainer[Parcels.Kind]
-    id: _containers.RepeatedScalarFieldContainer[str]
-    target: _containers.RepeatedScalarFieldContainer[str]
-    sender: _containers.RepeatedScalarFieldContainer[str]
-    type: _containers.RepeatedScalarFieldContainer[str]
-    content_type: _containers.RepeatedScalarFieldContainer[str]
-    data: _containers.RepeatedScalarFieldContainer[bytes]
-    delivery_id: _containers.RepeatedScalarFieldContainer[int]
-    sent_ns: _containers.RepeatedScalarFieldContainer[int]
-    lamport: _containers.RepeatedScalarFieldContainer[int]
-    message_id: _containers.RepeatedScalarFieldContainer[str]
-    cause: _containers.RepeatedScalarFieldContainer[str]
-    deadline_s: _containers.RepeatedScalarFieldContainer[float]
-    rest: _containers.MessageMap[int, Parcels.Rest]
-    recipient_of: _containers.RepeatedScalarFieldContainer[int]
-    recipient: _containers.RepeatedScalarFieldContainer[str]
-    recipient_delivery_id: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, kind: _Optional[_Iterable[_Union[Parcels.Kind, str]]] = ..., id: _Optional[_Iterable[str]] = ..., target: _Optional[_Iterable[str]] = ..., sender: _Optional[_Iterable[str]] = ..., type: _Optional[_Iterable[str]] = ..., content_type: _Optional[_Iterable[str]] = ..., data: _Optional[_Iterable[bytes]] = ..., delivery_id: _Optional[_Iterable[int]] = ..., sent_ns: _Optional[_Iterable[int]] = ..., lamport: _Optional[_Iterable[int]] = ..., message_id: _Optional[_Iterable[str]] = ..., cause: _Optional[_Iterable[str]] = ..., deadline_s: _Optional[_Iterable[float]] = ..., rest: _Optional[_Mapping[int, Parcels.Rest]] = ..., recipient_of: _Optional[_Iterable[int]] = ..., recipient: _Optional[_Iterable[str]] = ..., recipient_delivery_id: _Optional[_Iterable[int]] = ...) -> None: ...
-
 class Cancel(_message.Message):
     __slots__ = ("request_id", "reason")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -228,69 +84,6 @@ class Cancel(_message.Message):
     request_id: str
     reason: str
     def __init__(self, request_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
-
-class Reports(_message.Message):
-    __slots__ = ("delivery_id", "what", "time_ns", "lamport", "details")
-    class What(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        UNKNOWN: _ClassVar[Reports.What]
-        RECEIVED: _ClassVar[Reports.What]
-        STARTED: _ClassVar[Reports.What]
-        HANDLED: _ClassVar[Reports.What]
-        UNHANDLED: _ClassVar[Reports.What]
-        FAILED: _ClassVar[Reports.What]
-        DROPPED: _ClassVar[Reports.What]
-    UNKNOWN: Reports.What
-    RECEIVED: Reports.What
-    STARTED: Reports.What
-    HANDLED: Reports.What
-    UNHANDLED: Reports.What
-    FAILED: Reports.What
-    DROPPED: Reports.What
-    class DetailsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: int
-        value: ReportDetail
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[ReportDetail, _Mapping]] = ...) -> None: ...
-    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-    WHAT_FIELD_NUMBER: _ClassVar[int]
-    TIME_NS_FIELD_NUMBER: _ClassVar[int]
-    LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    DETAILS_FIELD_NUMBER: _ClassVar[int]
-    delivery_id: _containers.RepeatedScalarFieldContainer[int]
-    what: _containers.RepeatedScalarFieldContainer[Reports.What]
-    time_ns: _containers.RepeatedScalarFieldContainer[int]
-    lamport: _containers.RepeatedScalarFieldContainer[int]
-    details: _containers.MessageMap[int, ReportDetail]
-    def __init__(self, delivery_id: _Optional[_Iterable[int]] = ..., what: _Optional[_Iterable[_Union[Reports.What, str]]] = ..., time_ns: _Optional[_Iterable[int]] = ..., lamport: _Optional[_Iterable[int]] = ..., details: _Optional[_Mapping[int, ReportDetail]] = ...) -> None: ...
-
-class Handled(_message.Message):
-    __slots__ = ("delivery_id", "received_ns", "started_ns", "handled_ns", "received_lamport", "started_lamport", "handled_lamport")
-    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
-    STARTED_NS_FIELD_NUMBER: _ClassVar[int]
-    HANDLED_NS_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    STARTED_LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    HANDLED_LAMPORT_FIELD_NUMBER: _ClassVar[int]
-    delivery_id: _containers.RepeatedScalarFieldContainer[int]
-    received_ns: _containers.RepeatedScalarFieldContainer[int]
-    started_ns: _containers.RepeatedScalarFieldContainer[int]
-    handled_ns: _containers.RepeatedScalarFieldContainer[int]
-    received_lamport: _containers.RepeatedScalarFieldContainer[int]
-    started_lamport: _containers.RepeatedScalarFieldContainer[int]
-    handled_lamport: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, delivery_id: _Optional[_Iterable[int]] = ..., received_ns: _Optional[_Iterable[int]] = ..., started_ns: _Optional[_Iterable[int]] = ..., handled_ns: _Optional[_Iterable[int]] = ..., received_lamport: _Optional[_Iterable[int]] = ..., started_lamport: _Optional[_Iterable[int]] = ..., handled_lamport: _Optional[_Iterable[int]] = ...) -> None: ...
-
-class ReportDetail(_message.Message):
-    __slots__ = ("text", "traceback")
-    TEXT_FIELD_NUMBER: _ClassVar[int]
-    TRACEBACK_FIELD_NUMBER: _ClassVar[int]
-    text: str
-    traceback: str
-    def __init__(self, text: _Optional[str] = ..., traceback: _Optional[str] = ...) -> None: ...
 
 class ClockSample(_message.Message):
     __slots__ = ("worker_sent_ns", "host_received_ns", "host_sent_ns")
