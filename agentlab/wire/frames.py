@@ -8,6 +8,7 @@ aside, and goes no further.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from google.protobuf.message import DecodeError
@@ -115,14 +116,18 @@ _BATCH: Final = b"\x1a"
 def _alone(batch: bytes) -> bytes:
     """A frame that holds nothing but a batch. Most are so, and are written and read without protobuf, which would take
     as long as all the rest."""
-    if not batch:
-        return b""
-    length, digits = len(batch), bytearray(_BATCH)
+    return _beginning(len(batch)) + batch if batch else b""
+
+
+@lru_cache(maxsize=4096)
+def _beginning(length: int) -> bytes:
+    """What protobuf writes before so many bytes of a batch."""
+    digits = bytearray(_BATCH)
     while length > 127:
         digits.append(length & 127 | 128)
         length >>= 7
     digits.append(length)
-    return bytes(digits) + batch
+    return bytes(digits)
 
 
 def _batch_alone(data: bytes) -> memoryview | None:

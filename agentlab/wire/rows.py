@@ -140,13 +140,15 @@ def read_rows(rows: list[Row], size: int, rejected: list[WireError]) -> list[Par
 
     `size` is the frame's, in bytes. Raises WireError when the rows name too many receivers.
     """
-    if sum(len(row[_RECIPIENTS]) for row in rows) > MOST_RECIPIENTS:
-        raise WireError(f"The frame's messages name more than {MOST_RECIPIENTS:,} receivers, which is too many.")
-    beside = size - sum(len(row[_DATA]) for row in rows)
+    beside = size
+    if size > LONGEST_NAME:  # else there can be neither a long name nor very many receivers
+        beside -= sum([len(row[_DATA]) for row in rows])
+        if sum([len(row[_RECIPIENTS]) for row in rows]) > MOST_RECIPIENTS:
+            raise WireError(f"The frame's messages name more than {MOST_RECIPIENTS:,} receivers, which is too many.")
     parcels: list[Parcel] = []
     for row in rows:
         try:
-            if beside > LONGEST_NAME:  # else no name can be too long
+            if beside > LONGEST_NAME:
                 _check_names(row)
                 if beside > LARGEST_ENVELOPE:
                     _check_envelope(row)

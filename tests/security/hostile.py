@@ -108,7 +108,8 @@ _FIELDS = {
 _CELLS = {
     0: st.integers(0, 7), 1: names, 2: addresses, 3: addresses, 4: names, 5: content_types, 6: data, 7: numbers,
     8: numbers, 9: numbers, 10: names, 11: names, 12: deadlines,
-    13: st.none() | st.tuples(maps, st.none() | failure_fields), 14: st.lists(st.tuples(addresses, numbers), max_size=3),
+    13: st.none() | st.tuples(maps, st.none() | failure_fields),
+    14: st.lists(st.tuples(addresses, numbers), max_size=3),
 }  # fmt: skip
 """By their place in a row of a frame."""
 

@@ -247,7 +247,7 @@ def test_a_frame_that_ends_too_early_is_none(data: bytes) -> None:
 
 def test_messages_with_very_many_receivers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentlab.wire.rows.MOST_RECIPIENTS", 3)
-    row = row_of(replace(EVENT, recipients=[(AgentId("sky", str(n)), n) for n in range(2)]))
+    row = row_of(replace(EVENT, cause="x" * 300, recipients=[(AgentId("sky", str(n)), n) for n in range(2)]))
     assert decode_frame(encode_frame([row])).parcels
     with pytest.raises(WireError, match="receivers"):
         decode_frame(encode_frame([row, row]))
