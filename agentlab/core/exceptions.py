@@ -101,6 +101,6 @@ def agent_not_found(agent_type: str, known: Iterable[str]) -> AgentNotFoundError
     names = sorted(known)
     text = f"No agent of type {agent_type!r} is advertised.{did_you_mean(agent_type, names)}"
     if not names:
-        return AgentNotFoundError(f"{text} Nothing is advertised yet: register an agent first.")
+        return AgentNotFoundError(f"{text} Nothing is: no agent was registered, or the workers with agents are gone.")
     listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     return AgentNotFoundError(f"{text} Advertised: {listed}.")

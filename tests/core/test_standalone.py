@@ -158,7 +158,7 @@ async def test_what_is_no_id_no_topic_or_no_message_is_refused_where_it_is_sent(
 
 async def test_an_unknown_type_is_also_a_lookup_error_and_undeliverable(runtime: SingleThreadedAgentRuntime) -> None:
     for base in (LookupError, UndeliverableException):
-        with pytest.raises(base, match="register an agent first"):
+        with pytest.raises(base, match="no agent was registered"):
             await runtime.send_message(Text("hi"), ME)
 
 
