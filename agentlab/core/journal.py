@@ -162,7 +162,7 @@ class Journal:
         self._process = [""] * capacity
         self._time_ns = array("Q", bytes(8 * capacity))
         self._lamport = array("Q", bytes(8 * capacity))
-        self._texts: list[str | tuple[str | bytes, ...]] = [""] * capacity
+        self._texts: list[str | tuple[str, str, str | bytes]] = [""] * capacity
         """The detail; with trace and payload where there are any."""
         self._written = 0
         self._let_go = 0
@@ -189,7 +189,9 @@ class Journal:
         """
         what, kind, message_id, cause, sender, recipient, topic, process, type_, size, time_ns, lamport, *texts = record
         message = (kind, message_id, cause, sender, recipient, topic, type_, size)
-        self.write(what, message, process, time_ns, lamport, *texts)
+        detail, trace, payload = (*texts, "", "", "")[:3]
+        alone = not trace and payload == ""
+        self.write(what, message, process, time_ns, lamport, detail if alone else (detail, trace, payload))
 
     def write(
         self,
@@ -198,12 +200,9 @@ class Journal:
         process: str,
         time_ns: int,
         lamport: int,
-        detail: str = "",
-        trace: str = "",
-        payload: str | bytes = "",
+        texts: str | tuple[str, str, str | bytes] = "",
     ) -> None:
-        """Like `append`, for who keeps a copy's fields together."""
-        texts = (detail, trace, payload) if trace or payload or isinstance(payload, bytes) else detail
+        """Like `append`, for who keeps a copy's fields together. `texts` is the detail, or detail, trace and payload."""
         at = self._written % self.capacity
         if self._written - self._let_go == self.capacity:  # then the oldest event is in this event's place
             if old := self._texts[at]:
@@ -242,7 +241,7 @@ class Journal:
         detail, trace, payload = (texts, "", "") if isinstance(texts, str) else texts
         return JournalEvent(
             number + 1, self._what[at], kind, message_id, cause, sender, recipient, topic, self._process[at], type_,
-            size, self._time_ns[at], self._lamport[at], detail, trace,  # type: ignore[arg-type]
+            size, self._time_ns[at], self._lamport[at], detail, trace,
             payload_text(payload, size) if isinstance(payload, bytes) else payload,
         )  # fmt: skip
 

@@ -59,8 +59,8 @@ class Book:
         write, name = self.journal.write, source.name
         if sent_ns:  # a worker that does not say is drawn with the host's times alone
             write(j.SENT, copy, name, min(sent_ns, now), sent_lamport, detail)
-        payload = data[: self._payload_bytes] if self._payload_bytes else ""
-        write(j.ARRIVED, copy, j.HOST, now, self._clock.merge(sent_lamport), name, "", payload)
+        texts = (name, "", data[: self._payload_bytes]) if self._payload_bytes else name
+        write(j.ARRIVED, copy, j.HOST, now, self._clock.merge(sent_lamport), texts)
 
     def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
         """These copies were written to a worker's stream."""
@@ -85,7 +85,8 @@ class Book:
             if what in j.ENDINGS or delivery.copy.kind == j.RESPONSE:
                 del source.outstanding[delivery_id]
             # The clock estimate may be a little off; nothing is received before it was sent.
-            write(what, delivery.copy, name, max(time_ns, delivery.left_ns), lamport, detail, trace)
+            texts = (detail, trace, "") if trace else detail
+            write(what, delivery.copy, name, max(time_ns, delivery.left_ns), lamport, texts)
 
     def handled(self, source: Connection, handled: list[HandledFields]) -> None:
         """A worker says that it received, started and handled these copies, of which it has not spoken before."""
@@ -96,9 +97,11 @@ class Book:
                 self.counters["unknown report"] += 1
                 continue
             copy, left_ns = delivery.copy, delivery.left_ns
-            write(j.RECEIVED, copy, name, max(received_ns, left_ns), received)
-            write(j.STARTED, copy, name, max(started_ns, left_ns), started)
-            write(j.HANDLED, copy, name, max(handled_ns, left_ns), ended)
+            if received_ns < left_ns:  # as above
+                received_ns, started_ns, handled_ns = left_ns, max(started_ns, left_ns), max(handled_ns, left_ns)
+            write(j.RECEIVED, copy, name, received_ns, received)
+            write(j.STARTED, copy, name, started_ns, started)
+            write(j.HANDLED, copy, name, handled_ns, ended)
 
     def lost(self, source: Connection, lost: LostMessage) -> None:
         """A worker says that a message it published on its last stream never arrived."""

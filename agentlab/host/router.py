@@ -296,12 +296,30 @@ class Router:
             recipients = [agent for agent in recipients if agent != event.sender]
         if not recipients:
             return self.book.drop(copy, "no subscriber", f"nobody subscribes to {topic}")
-        by_worker: dict[str, list[tuple[AgentId, int]]] = {}
-        deliveries: dict[str, list[Delivery]] = {}
         event.message_id = message_id
+        deliveries = self._deliveries(source, event, recipients, copy)
+        if self._faults is not None:
+            for holder, copies in deliveries.items():
+                self._faults.event(source, event, self.connections[holder], copies)
+            return None
+        event.lamport = self.book.tick()
+        for holder, copies in deliveries.items():
+            event.recipients = [(agent, delivery.id) for agent, delivery in copies]
+            self.connections[holder].put(event, *[delivery for _, delivery in copies])
+        return None
+
+    def _deliveries(
+        self, source: Connection, event: Event, recipients: list[AgentId], copy: Copy
+    ) -> dict[str, list[tuple[AgentId, Delivery]]]:
+        """The copies of a published message that can go on at once, by worker."""
+        going: dict[str, list[tuple[AgentId, Delivery]]] = {}
+        kind, message_id, cause, sender, _, topic, type_, size = copy
         for agent in recipients:
-            own = Copy(j.EVENT, message_id, event.cause, sender, _text(agent), topic, type_, size)
+            own = Copy(kind, message_id, cause, sender, _text(agent), topic, type_, size)
             holder = self.directory.holder_of(agent)
+            if holder is not None and holder in going:  # then there was room, and for one message more there still is
+                going[holder].append((agent, Delivery(next(self._delivery_ids), own)))
+                continue
             if holder is None:
                 self.book.drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
                 continue
@@ -311,19 +329,8 @@ class Router:
             elif target.leaving is not None:
                 target.leaving.hold_event(HeldEvent(source, event, agent, own))
             else:
-                delivery = Delivery(next(self._delivery_ids), own)
-                by_worker.setdefault(holder, []).append((agent, delivery.id))
-                deliveries.setdefault(holder, []).append(delivery)
-        if self._faults is not None:
-            for holder, receivers in by_worker.items():
-                copies = [(agent, delivery) for (agent, _), delivery in zip(receivers, deliveries[holder], strict=True)]
-                self._faults.event(source, event, self.connections[holder], copies)
-            return None
-        event.lamport = self.book.tick()
-        for holder, receivers in by_worker.items():
-            event.recipients = receivers
-            self.connections[holder].put(event, *deliveries[holder])
-        return None
+                going[holder] = [(agent, Delivery(next(self._delivery_ids), own))]
+        return going
 
     def _too_large(self, size: int) -> str:
         return f"The payload has {size:,} bytes, and the host takes {self.limits.max_message_bytes:,}."

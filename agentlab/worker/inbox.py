@@ -75,7 +75,7 @@ class Inbox:
 
     def request(self, request: Request) -> None:
         """A direct message came."""
-        copy = self._received(request.delivery_id, request.lamport)
+        copy = self._received(request.delivery_id, request.lamport, self._clock.now_ns())
         if request.metadata and ATTEMPT in request.metadata:
             self._attempt(_Attempt(request, copy))
             return
@@ -173,8 +173,9 @@ class Inbox:
         recipients = event.recipients or [
             (agent, 0) for agent in self._subscriptions.recipients(event.topic) if agent != event.sender
         ]
+        now_ns = self._clock.now_ns()
         for recipient, delivery_id in recipients:
-            copy = self._received(delivery_id, event.lamport)
+            copy = self._received(delivery_id, event.lamport, now_ns)
             agent = self._deliveries.ready(recipient)
             if agent is not None:
                 self._deliveries.start(self._handle_event(event, recipient, copy, agent))
@@ -290,9 +291,8 @@ class Inbox:
         if not self._tokens:  # no other reply is about to follow
             self._connection.begin_writing()
 
-    def _received(self, delivery_id: int, lamport: int) -> Delivered:
-        now = self._lamport.merge(lamport)
-        copy = Delivered(delivery_id, self._stream, self._clock.now_ns(), now)
+    def _received(self, delivery_id: int, lamport: int, now_ns: int) -> Delivered:
+        copy = Delivered(delivery_id, self._stream, now_ns, self._lamport.merge(lamport))
         if delivery_id:
             self._outbox.received(copy)
         return copy
