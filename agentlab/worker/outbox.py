@@ -123,8 +123,7 @@ class Outbox:
         loop = asyncio.get_running_loop()
         if loop.time() - self._wrote_s > REPORT_WAIT_S:
             self.wake.set()
-        else:
-            self._reports_due = loop.call_later(REPORT_WAIT_S, self._report_now)
+        self._reports_due = loop.call_later(REPORT_WAIT_S, self._report_now)
 
     def _report_now(self) -> None:
         self._reports_due = None
