@@ -202,7 +202,7 @@ class Journal:
         lamport: int,
         texts: str | tuple[str, str, str | bytes] = "",
     ) -> None:
-        """Like `append`, for who keeps a copy's fields together. `texts` is the detail, or detail, trace and payload."""
+        """Like `append`, for who keeps a copy's fields together. `texts` is the detail; or detail, trace, payload."""
         at = self._written % self.capacity
         if self._written - self._let_go == self.capacity:  # then the oldest event is in this event's place
             if old := self._texts[at]:
