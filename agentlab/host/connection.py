@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..wire.channel import MESSAGE_BYTES
 from ..wire.codec import encode_plain
 from ..wire.frames import FRAME_BYTES, Piece, frame_messages, piece_bytes
-from ..wire.parcels import Cancel, Parcel
-from ..wire.rows import row_of
+from ..wire.parcels import Cancel, Event, Parcel
+from ..wire.rows import Row, row_bytes, row_of
 
 if TYPE_CHECKING:
     from .leaving import Leaving
@@ -153,6 +153,18 @@ class Connection:
             self.outstanding[delivery.id] = delivery
         piece = row_of(parcel) if self.reports else encode_plain(parcel)
         self._put(piece, len(piece) if isinstance(piece, bytes) else piece_bytes(piece), deliveries)
+
+    def put_event(self, event: Event, row: Row, deliveries: list[Delivery]) -> None:
+        """Queue a published message for some of this worker's agents. `row` is the message, whoever receives it."""
+        for delivery in deliveries:
+            delivery.lamport = event.lamport
+            self.outstanding[delivery.id] = delivery
+        if self.reports:
+            piece = (*row[:-1], [(delivery.copy.recipient, delivery.id) for delivery in deliveries])
+            self._put(piece, row_bytes(piece), tuple(deliveries))
+        else:
+            plain = encode_plain(event)
+            self._put(plain, len(plain), tuple(deliveries))
 
     def put_cancel(self, cancel: Cancel) -> None:
         """Queue a cancellation; a plain worker has no way to hear of it."""
