@@ -92,7 +92,10 @@ def begin_handling(agent_id: AgentId, message_id: str) -> Token[Handling]:
 
 def end_handling(token: Token[Handling]) -> None:
     """Say that the handling is over that `begin_handling` said had begun."""
-    _handling.reset(token)
+    try:
+        _handling.reset(token)
+    except ValueError:
+        return  # a handler that still waits is thrown away from elsewhere, and its surroundings with it
 
 
 class AgentInstantiationContext:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from contextvars import Context, copy_context
+from typing import Any
 
 from .agents import Agent
+from .begun import Begun
 from .cancellation import is_being_cancelled
 from .catalog import Catalog
 from .contexts import MessageContext, begin_handling, end_handling
@@ -20,9 +22,6 @@ Handle = Callable[[Agent], Coroutine[Any, Any, None]]
 """Handles one message with the agent; it never raises."""
 NoAgent = Callable[[BaseException], None]
 """Told, in place of `Handle`, why there is no agent."""
-
-FEW_TASKS: Final = 100
-"""So many tasks that have ended may be kept until they are let go together."""
 
 
 async def run_handler(agent: Agent, message: Any, ctx: MessageContext) -> Any:
@@ -45,14 +44,16 @@ class Deliveries:
         self._catalog = catalog
         self._waiting: dict[AgentId, deque[tuple[Handle, NoAgent]]] = {}
         self._held: set[str] = set()
+        self._to_begin: deque[Coroutine[Any, Any, None]] = deque()
+        """What was started, and has not had its first step."""
+        self._beginner: asyncio.Task[None] | None = None
+        """The task that is about to begin it."""
         self._tasks: set[asyncio.Task[None]] = set()
-        """Those that run, and some that have ended."""
-        self._many = FEW_TASKS
 
     @property
     def tasks(self) -> frozenset[asyncio.Task[None]]:
-        """The handlers that run, or wait for their agent to be made."""
-        return frozenset(task for task in self._tasks if not task.done())
+        """The handlers that run, or wait for their agent to be made, or are about to begin."""
+        return frozenset(self._tasks)
 
     def deliver(self, agent_id: AgentId, handle: Handle, no_agent: NoAgent) -> None:
         """Start `handle` with the agent as soon as it is there and all earlier messages for it were started."""
@@ -74,14 +75,62 @@ class Deliveries:
             return None
         return self._catalog.agents.get(agent_id)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as a task of this runtime."""
-        task = asyncio.get_running_loop().create_task(work)
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` soon, after what was started before it.
+
+        Most handlers end without a wait. They are run by one task, one after the other, because a task for each takes
+        as long as all else that is done for a message. A handler that waits keeps the task, and another one goes on
+        with the others: so each is within one task from beginning to end. The same is done with the task of a handler
+        that leaves context variables changed.
+        """
+        self._to_begin.append(work)
+        if self._beginner is None:
+            self._begin_others(copy_context())
+
+    def _begin_others(self, surroundings: Context) -> None:
+        begins = self._begin_in_turn(surroundings)
+        task = self._beginner = asyncio.get_running_loop().create_task(begins, context=surroundings.copy())
         self._tasks.add(task)
-        if len(self._tasks) > self._many:  # now and then, since a callback for each task would cost half of its making
-            self._tasks = {task for task in self._tasks if not task.done()}
-            self._many = max(FEW_TASKS, 2 * len(self._tasks))
-        return task
+        task.add_done_callback(self._ended)
+
+    async def _begin_in_turn(self, surroundings: Context) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        try:
+            while self._to_begin:
+                work = Begun(self._to_begin.popleft())
+                if not work.ended or me.cancelling() or not _are_as_before(surroundings):
+                    break
+            else:
+                return
+        finally:
+            if self._beginner is me:
+                self._beginner = None
+                if self._to_begin:
+                    self._begin_others(surroundings)
+        await work
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task is self._beginner:  # it was cancelled before it could begin anything
+            self._drop()
+
+    def _drop(self) -> None:
+        """What was not begun never will be."""
+        self._beginner = None
+        for work in self._to_begin:
+            work.close()
+        self._to_begin.clear()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until all handlers have ended, except the one that asks; no longer than that."""
+        loop, current = asyncio.get_running_loop(), asyncio.current_task()
+        end_s = loop.time() + timeout_s
+        while self._to_begin and loop.time() < end_s:  # noqa: ASYNC110, it takes no longer than to begin them
+            await asyncio.sleep(0)
+        tasks = self.tasks - {current}
+        if tasks:
+            await asyncio.wait(tasks, timeout=max(0.0, end_s - loop.time()))
 
     def hold(self, agent_type: str) -> None:
         """Let messages for agents of this type wait until `release`."""
@@ -95,6 +144,7 @@ class Deliveries:
 
     async def cancel_all(self) -> None:
         """Cancel every handler that runs, and wait until all have ended. Who waits for an agent gets none."""
+        self._drop()
         current = asyncio.current_task()
         tasks = [task for task in self.tasks if task is not current]
         for task in tasks:
@@ -129,3 +179,11 @@ class Deliveries:
             else:
                 assert problem is not None
                 no_agent(problem)
+
+
+def _are_as_before(surroundings: Context) -> bool:
+    """Whether all context variables have the values that they have in `surroundings`."""
+    try:
+        return copy_context() == surroundings
+    except Exception:  # two values that cannot be compared
+        return False

@@ -3,42 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ..core.begun import Begun
 from .pace import Pace
-
-
-class Begun:
-    """Begun work: its first step, up to the first wait, is done when this is made; whoever awaits it does the rest, and
-    is told if the first step failed. (From Python 3.12 on, an eager task does the like.)"""
-
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
-        self._work = work
-        self._waits_for: Any = None
-        self._ended = False
-        self._error: Exception | asyncio.CancelledError | None = None
-        try:
-            self._waits_for = work.send(None)
-        except StopIteration:
-            self._ended = True
-        except (Exception, asyncio.CancelledError) as error:  # the latter is what a call that was cancelled says
-            self._error = error
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        if self._error is not None:
-            raise self._error
-        waits_for = self._waits_for
-        while not self._ended:
-            try:
-                try:
-                    yield waits_for
-                except BaseException as error:
-                    waits_for = self._work.throw(error)
-                else:
-                    waits_for = self._work.send(None)
-            except StopIteration:
-                self._ended = True
 
 
 class Writer:

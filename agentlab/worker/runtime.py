@@ -169,9 +169,7 @@ class WorkerRuntime(LocalRuntime):
         if not self._running:
             raise RuntimeError("The worker is not started.")
         self._running = False
-        tasks = self._deliveries.tasks - {asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
+        await self._deliveries.wait(grace_s)
         self._inbox.stopping = True
         await self._deliveries.cancel_all()
         await self._connection.stop()

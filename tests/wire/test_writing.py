@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from agentlab.core.begun import Begun
 from agentlab.wire.pace import UNANSWERED
-from agentlab.wire.writing import Begun, Writer
+from agentlab.wire.writing import Writer
 
 
 async def test_begun_work_has_done_its_first_step_and_is_finished_by_who_awaits_it() -> None:
