@@ -48,7 +48,13 @@ HELLO_S: Final = 20.0
 """How long a worker may take to introduce itself on a link."""
 
 SLICE: Final = 50
-"""Messages of one frame that are taken at once: some milliseconds' work, and others' messages come in between."""
+"""A frame of more messages is taken in slices, so that others' messages come in between."""
+
+SLICE_S: Final = 0.001
+"""How long a slice takes: one published message may be for very many agents."""
+
+LOOK: Final = 5
+"""Messages between two looks at the clock."""
 
 
 WhoIs = Callable[[str], Awaitable[tuple[str, int] | None]]
@@ -298,14 +304,17 @@ class Streams:
             self._router.book.lost(connection, lost)
 
     def _take_slices(self, connection: Connection, frame: Frame) -> Iterator[None]:
-        """The same, with a pause after so many messages: a flood's frames are large, and those of others may be."""
+        """The same, with a pause after each slice: a flood's frames are large, and those of others may be."""
         parcels, rejected = frame.parcels, frame.rejected
-        for begin in range(0, max(len(parcels), len(rejected)), SLICE):
+        began_s = time.perf_counter()
+        for begin in range(0, max(len(parcels), len(rejected)), LOOK):
             if connection.closed:
                 return
-            end = begin + SLICE
+            end = begin + LOOK
             self._take(connection, Frame(parcels=parcels[begin:end], rejected=rejected[begin:end]))
-            yield
+            if time.perf_counter() - began_s > SLICE_S:
+                yield
+                began_s = time.perf_counter()
         frame.parcels, frame.rejected = [], []
         self._take(connection, frame)
 
