@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Final
 
-THRESHOLDS: Final = (10_000, 20, 20)
+THRESHOLDS: Final = (50_000, 20, 20)
 """In place of (700, 10, 10): a frame of messages makes some thousand objects, which all are gone a moment later."""
 
 
