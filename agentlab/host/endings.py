@@ -70,7 +70,7 @@ class Endings:
             self._tell_receiver(session, cancel.reason)
 
     def cancel_session(self, id: str, reason: str = "") -> bool:
-        """Somebody else than its sender gives a request up: its sender gets an error. False when it has ended."""
+        """Give up a request that is not one's own: its sender gets an error. False when it has ended."""
         session = self._sessions.get(id)
         if session is None:
             return False

@@ -199,7 +199,7 @@ class Inbox:
         self._ended_well(copy, context.unhandled)
 
     def _event_failed(self, event: Event, recipient: AgentId, copy: Delivered, error: BaseException) -> None:
-        logger.error("%s failed to handle a %s", recipient, event.payload.type, exc_info=error)
+        logger.error("%s failed to handle a message of type %s", recipient, event.payload.type, exc_info=error)
         self._report(copy, j.FAILED, one_line(error), own_trace(error))
 
     def response_received(self, response: Response) -> None:

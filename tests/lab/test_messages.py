@@ -269,7 +269,7 @@ async def test_what_an_agent_prints_is_in_its_workers_log_line_by_line(lab: Lab,
 
 async def test_an_events_exception_is_in_the_log_and_the_journal(lab: Lab, echo: str) -> None:
     await lab.publish_message(Say("fail"), "default/failing-event")
-    await until(lambda: "echo/failing-event failed to handle a Say" in lab.logs("worker-1"))
+    await until(lambda: "echo/failing-event failed to handle a message of type Say" in lab.logs("worker-1"))
     assert 'raise ValueError("asked to fail")' in lab.logs("worker-1")
     await until(
         lambda: [e for e in lab.journal if e.what == j.FAILED and e.recipient == "echo/failing-event" and e.trace]

@@ -374,7 +374,7 @@ async def test_a_handler_of_events_that_raises_is_logged_and_the_next_event_come
     for n in range(2):
         await two.here.publish_message(Number(n), TopicId("t", "k"))
     await until(lambda: Touchy.heard == 2)
-    assert "touchy/k failed to handle a Number" in caplog.text
+    assert "touchy/k failed to handle a message of type Number" in caplog.text
     if link:
         failed = await until(lambda: [e for e in two.host.journal if e.what == j.FAILED])
         assert failed[0].detail == "LookupError: number 0"
