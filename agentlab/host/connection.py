@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,7 +88,7 @@ class _Item(NamedTuple):
     piece: Piece | bytes
     """Of a frame; or a plain message."""
     size: int
-    deliveries: tuple[Delivery, ...]
+    deliveries: Sequence[Delivery]
 
 
 class Connection:
@@ -148,30 +148,29 @@ class Connection:
 
     def put(self, parcel: Parcel, *deliveries: Delivery) -> None:
         """Queue a message. A reply is queued even when there is no room: its receiver asked for it."""
-        for delivery in deliveries:
-            delivery.lamport = parcel.lamport
-            self.outstanding[delivery.id] = delivery
-        piece = row_of(parcel) if self.reports else encode_plain(parcel)
-        self._put(piece, len(piece) if isinstance(piece, bytes) else piece_bytes(piece), deliveries)
+        self._put_message(parcel, row_of(parcel) if self.reports else None, deliveries)
 
     def put_event(self, event: Event, row: Row, deliveries: list[Delivery]) -> None:
         """Queue a published message for some of this worker's agents. `row` is the message, whoever receives it."""
+        recipients = [(delivery.copy.recipient, delivery.id) for delivery in deliveries]
+        self._put_message(event, (*row[:-1], recipients) if self.reports else None, deliveries)
+
+    def _put_message(self, parcel: Parcel, row: Row | None, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            delivery.lamport = event.lamport
+            delivery.lamport = parcel.lamport
             self.outstanding[delivery.id] = delivery
-        if self.reports:
-            piece = (*row[:-1], [(delivery.copy.recipient, delivery.id) for delivery in deliveries])
-            self._put(piece, row_bytes(piece), tuple(deliveries))
+        if row is not None:
+            self._put(row, row_bytes(row), deliveries)
         else:
-            plain = encode_plain(event)
-            self._put(plain, len(plain), tuple(deliveries))
+            plain = encode_plain(parcel)
+            self._put(plain, len(plain), deliveries)
 
     def put_cancel(self, cancel: Cancel) -> None:
         """Queue a cancellation; a plain worker has no way to hear of it."""
         if self.reports:
             self._put(cancel, piece_bytes(cancel), ())
 
-    def _put(self, piece: Piece | bytes, size: int, deliveries: tuple[Delivery, ...]) -> None:
+    def _put(self, piece: Piece | bytes, size: int, deliveries: Sequence[Delivery]) -> None:
         self._queue.append(_Item(piece, size, deliveries))
         self._queued_bytes += size
         self.wake()
