@@ -2,9 +2,9 @@
 
 Since 1.80, grpcio in Python waits for the network in threads of its own (its "event engine"); before, the thread that
 asked for an event also waited for it. grpc.aio asks from one thread, so the newer way adds a handover between threads
-to everything that arrives: measured on Linux with grpcio 1.85.1, a quarter of a call's time, and in the newer one,
-7 of 60 children started with a `preexec_fn` failed, in the older none. Both are in the releases named here; later ones
-may lack the older engine, and say so at every start when they are asked for it, so they are not asked.
+to everything that arrives. Measured on Linux with grpcio 1.85.1: it is a quarter of a call's time; and of 60 children
+that were started with a `preexec_fn` 7 failed, with the older engine none. Both engines are in the releases named here;
+later ones may lack the older one, and say so at every start when they are asked for it, so they are not asked.
 
 See https://github.com/grpc/grpc/pull/41432, by which the newer engine became the usual one.
 """
@@ -25,7 +25,7 @@ RELEASES: Final = ((1, 80), (1, 85))
 
 
 def choose_engine(environment: MutableMapping[str, str]) -> None:
-    """Ask for the older engine, unless the user chose for himself. Before gRPC is imported: it looks only then.
+    """Ask for the older engine, unless the user has chosen. Before gRPC is imported: it looks only then.
 
     Processes that are started from this one find the choice in `environment`, and make it too.
     """

@@ -78,10 +78,10 @@ class Deliveries:
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` soon, after what was started before it.
 
-        Most handlers end without a wait. They are run by one task, one after the other, because a task for each takes
-        as long as all else that is done for a message. A handler that waits keeps the task, and another one goes on
-        with the others: so each is within one task from beginning to end. The same is done with the task of a handler
-        that leaves context variables changed.
+        Most handlers end without a wait. They are run by one task, one after the other, because a task for each is a
+        fifth of what is done for a published message's copy. A handler that waits keeps the task, and another one goes
+        on with the others: so each is within one task from beginning to end. The same is done with the task of a
+        handler that leaves context variables changed, or has cancelled it.
         """
         self._to_begin.append(work)
         if self._beginner is None:
@@ -146,7 +146,7 @@ class Deliveries:
         """Cancel every handler that runs, and wait until all have ended. Who waits for an agent gets none."""
         self._drop()
         current = asyncio.current_task()
-        tasks = [task for task in self.tasks if task is not current]
+        tasks = [task for task in self._tasks if task is not current]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,7 +15,7 @@ from agentlab.wire import counting
 from agentlab.wire.parcels import WireError
 
 _long = st.sampled_from([31, 32, 255, 256, 65_535, 65_536])
-_extensions = st.integers(0, 20).map(lambda n: msgpack.Ext(5, bytes(n))) | _long.map(lambda n: msgpack.Ext(5, bytes(n)))
+_extensions = (st.integers(0, 20) | _long).map(lambda n: msgpack.Ext(5, bytes(n)))
 _simple = (
     st.none()
     | st.booleans()
