@@ -85,13 +85,18 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw_client(address: str, client_id: str = "raw", token: str | None = None) -> AsyncIterator[RawClient]:
-    """A raw client whose channel is closed in the end."""
+async def raw_client(
+    address: str, client_id: str = "raw", token: str | None = None, *, small_window: bool = False
+) -> AsyncIterator[RawClient]:
+    """A raw client whose channel is closed in the end. `small_window`: of what it does not read, the network takes
+    64 KiB in place of some 10 MiB, so that what comes after that waits at the host soon."""
     options = [
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
         ("grpc.use_local_subchannel_pool", 1),
     ]
+    if small_window:
+        options += [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 64 * 1024)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
         client = RawClient(channel, client_id, token)
         try:
