@@ -56,6 +56,10 @@ class Limits:
     workers: int = 1_000
     """Workers that may be connected at once: the host's limit, not one worker's."""
 
+    def too_large(self, size: int) -> str:
+        """What is said of a payload that is larger than `max_message_bytes`."""
+        return f"The payload has {size:,} bytes, and the host takes {self.max_message_bytes:,}."
+
 
 class Copy(NamedTuple):
     """A message copy, as the journal names it: fields of `agentlab.core.journal.JournalEvent`."""

@@ -13,6 +13,7 @@ from typing import Final
 from ..core.ids import AgentId, checked_type
 from ..core.subscriptions import Subscription
 from ..core.topics import TopicId
+from ..wire.rows import name_text
 from .placing import Placement, rendezvous
 from .subscribing import OwnedSubscriptions
 
@@ -22,6 +23,14 @@ a channel is pushed out by later ones, and meanwhile locks nothing."""
 
 PENDING_WISHES: Final = 1000
 """Types and subscriptions that one client may register before its channel opens."""
+
+ROUTES: Final = 1024
+"""For how many topics a directory remembers where their messages go."""
+
+Receivers = list[tuple[AgentId, str]]
+"""Agents of one worker that receive a published message, each with its name as text."""
+Route = tuple[str | None, Receivers]
+"""A worker's client id, or None where nobody has the type, and the receivers there."""
 
 
 @dataclass(slots=True)
@@ -66,6 +75,8 @@ class Directory:
         self._connected: dict[str, str] = {}
         self._leaving: set[str] = set()
         self._pending: OrderedDict[str, _Wishes] = OrderedDict()
+        self._routes: dict[TopicId, list[Route]] = {}
+        """What `routes` found, until something changes."""
 
     @property
     def types(self) -> list[str]:
@@ -117,9 +128,25 @@ class Directory:
             return placed if placed in holding.workers else holding.only
         return self._placement.place(agent, holding.workers, holding.takers)
 
-    def recipients(self, topic: TopicId) -> list[AgentId]:
-        """The agents that a message sent to `topic` goes to, each once."""
-        return self._subscriptions.recipients(topic)
+    def routes(self, topic: TopicId) -> list[Route]:
+        """Where a message sent to `topic` goes: the agents that receive it, each once, by the worker that has them."""
+        routes = self._routes.get(topic)
+        if routes is None:
+            agents = self._subscriptions.recipients(topic)
+            by_worker: dict[str | None, Receivers] = {}
+            for agent in agents:
+                by_worker.setdefault(self.holder_of(agent), []).append((agent, name_text(agent)))
+            routes = list(by_worker.items())
+            if all(self._is_in_one_place(agent.type) for agent in agents):
+                if len(self._routes) >= ROUTES:
+                    self._routes.clear()
+                self._routes[topic] = routes
+        return routes
+
+    def _is_in_one_place(self, agent_type: str) -> bool:
+        """Whether all agents of a type are at one worker, or at none, and only `register` and `_let_go` change that."""
+        holding = self._holdings.get(agent_type)
+        return holding is None or (bool(holding.only) and len(holding.workers) == 1)
 
     def connect(self, client_id: str, name: str = "") -> list[str]:
         """A client's channel opened: what it registered before takes effect. Returns what could not, and why.
@@ -149,7 +176,7 @@ class Directory:
             self._let_go(client_id, agent_type)
         self._leaving.discard(client_id)
         for subscription in self.subscriptions_of(client_id):
-            self._subscriptions.remove(subscription.id)
+            self._unsubscribe(subscription.id)
         return types
 
     def register(self, client_id: str, agent_type: str, *, shared: bool = False) -> bool:
@@ -171,6 +198,7 @@ class Directory:
         if client_id not in self._connected:
             self._wishes(client_id).types.setdefault(agent_type, shared)
             return False
+        self._routes.clear()
         name = self._connected[client_id]
         if holding is None:
             workers = {client_id: name}
@@ -191,9 +219,10 @@ class Directory:
         self._let_go(client_id, agent_type)
         for subscription in self.subscriptions_of(client_id):
             if getattr(subscription, "agent_type", None) == agent_type:
-                self._subscriptions.remove(subscription.id)
+                self._unsubscribe(subscription.id)
 
     def _let_go(self, client_id: str, agent_type: str) -> None:
+        self._routes.clear()
         holding = self._holdings[agent_type]
         del holding.workers[client_id], self._types[client_id][agent_type]
         if not self._types[client_id]:
@@ -248,6 +277,7 @@ class Directory:
         holding = self._holdings.get(getattr(subscription, "agent_type", ""))
         shared = holding is not None and client_id in holding.workers and len(holding.workers) > 1
         self._subscriptions.add(client_id, subscription, shared=shared)
+        self._routes.clear()
 
     def unsubscribe(self, client_id: str, id: str) -> None:
         """Raises ValueError for an unknown id, PermissionError for another worker's subscription."""
@@ -256,7 +286,11 @@ class Directory:
             raise ValueError(f"Subscription does not exist: {id}.")
         if owner != client_id:
             raise PermissionError(f"The subscription {id} belongs to another worker.")
+        self._unsubscribe(id)
+
+    def _unsubscribe(self, id: str) -> None:
         self._subscriptions.remove(id)
+        self._routes.clear()
 
     def forget(self, client_id: str) -> None:
         """What a client registered before its channel opened is not to take effect."""

@@ -51,7 +51,7 @@ class Around:
     sessions: Sessions
     directory: Directory
     deliver: Callable[[Session, Request], None]
-    deliver_event: Callable[[Connection, Event, Connection, AgentId, Copy], None]
+    send_event: Callable[[HeldEvent], None]
     endings: Endings
     book: Book
     now_s: Callable[[], float]
@@ -145,7 +145,7 @@ class Leaving:
         if isinstance(held, HeldRequest):
             self._send_request(*held)
         else:
-            self._send_event(held)
+            self._around.send_event(held)
 
     def _send_request(self, session: Session, request: Request) -> None:
         around = self._around
@@ -154,7 +154,8 @@ class Leaving:
             if around.connections.get(sender.client_id) is not sender:  # the other endings are in the journal
                 around.book.record(j.LOST, session.copy, f"the sender's worker {sender.name} was lost")
             return
-        target = self._holder(request.target)
+        client_id = around.directory.holder_of(request.target)
+        target = None if client_id is None else around.connections[client_id]
         if target is None:
             text = str(agent_not_found(request.target.type, around.directory.types))
             around.endings.end_with_error(session, "AgentNotFoundError", text, j.DROPPED)
@@ -167,22 +168,6 @@ class Leaving:
                 request.deadline_s = max(0.0, session.deadline_s - around.now_s())
             if target.leaving is None or not target.leaving.hold_request(session, request):
                 around.deliver(session, request)
-
-    def _send_event(self, held: HeldEvent) -> None:
-        source, event, agent, copy = held
-        target = self._holder(agent)
-        if target is None:
-            self._around.book.drop(copy, "nobody advertises", f"nobody advertises the type {agent.type!r}")
-        elif not target.has_room():
-            self._around.book.drop(copy, "queue full", f"too many messages already wait at the host for {target.name}")
-        elif target.leaving is not None:
-            target.leaving.hold_event(held)
-        else:
-            self._around.deliver_event(source, event, target, agent, copy)
-
-    def _holder(self, agent: AgentId) -> Connection | None:
-        client_id = self._around.directory.holder_of(agent)
-        return None if client_id is None else self._around.connections[client_id]
 
 
 def _under_way(connections: Iterable[Connection]) -> list[Delivery]:

@@ -10,33 +10,25 @@ import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import lru_cache
 from itertools import count
+from sys import intern
 
 from ..core import journal as j
 from ..core.exceptions import agent_not_found
-from ..core.ids import AgentId
 from ..core.journal import Journal
 from ..core.subscriptions import Subscription
-from ..core.topics import TopicId
 from ..wire.faults import Rule
-from ..wire.parcels import ATTEMPT, Event, Failure, Parcel, Request, Response, WireError
-from ..wire.rows import row_of
+from ..wire.parcels import ATTEMPT, Failure, Parcel, Request, Response, WireError
+from ..wire.rows import name_text
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
 from .book import Book
 from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
 from .endings import Endings
 from .faultlab import FaultLab, Host
-from .leaving import Around, HeldEvent, Leaving
+from .leaving import Around, Leaving
+from .publishing import Publisher
 from .sessions import LATE, Session, Sessions
-
-
-@lru_cache(maxsize=4096)
-def _text(name: AgentId | TopicId | str | None) -> str:
-    """A name as the journal has it: one string for all messages, since the journal keeps very many of them."""
-    return "" if name is None else str(name)
 
 
 class Router:
@@ -77,8 +69,11 @@ class Router:
         self._faults: FaultLab | None = None
         """The fault lab, while it has anything to do: messages ask it only then."""
         self.endings = Endings(self.book, self.sessions, self.faultlab, self._delivery_ids, now_s)
+        self._publisher = Publisher(
+            self.connections, self.directory, self.book, self._delivery_ids, self.limits, lambda: self._faults
+        )
         self._around_leaving = Around(
-            self.connections, self.sessions, self.directory, self._deliver, self._deliver_event,
+            self.connections, self.sessions, self.directory, self._deliver, self._publisher.send_on,
             self.endings, self.book, now_s,
         )  # fmt: skip
 
@@ -187,7 +182,7 @@ class Router:
         elif isinstance(parcel, Response):
             self._response(source, parcel)
         else:
-            self._event(source, parcel)
+            self._publisher.publish(source, parcel)
 
     def reject(self, source: Connection, error: WireError) -> None:
         """A worker sent something illegal. Whoever waits for an answer because of it is told: the sender of an illegal
@@ -205,13 +200,14 @@ class Router:
     def _request(self, source: Connection, request: Request) -> None:
         payload = request.payload
         message_id = request.message_id or f"{source.name}:{request.request_id}"
-        sender, target_text, size = _text(request.sender), _text(request.target), len(payload.data)
-        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", _text(payload.type), size)
+        sender = "" if request.sender is None else name_text(request.sender)
+        target_text, size = name_text(request.target), len(payload.data)
+        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", intern(payload.type), size)
         attempt = request.metadata.get(ATTEMPT, "1") if request.metadata else "1"
         detail = f"attempt {attempt:.10}" if attempt != "1" else ""
         self.book.arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
         if size > self.limits.max_message_bytes:
-            return self.endings.refuse(source, request, copy, "PayloadTooLargeError", self._too_large(size))
+            return self.endings.refuse(source, request, copy, "PayloadTooLargeError", self.limits.too_large(size))
         holder = self.directory.holder_of(request.target)
         if holder is None:
             text = str(agent_not_found(request.target.type, self.directory.types))
@@ -259,7 +255,7 @@ class Router:
             )
         copy = Copy(
             j.RESPONSE, request.message_id, request.message_id, request.recipient, request.sender, "",
-            _text(failure.kind if failure is not None else payload.type or "None"), len(payload.data),
+            intern(failure.kind if failure is not None else payload.type or "None"), len(payload.data),
         )  # fmt: skip
         self.book.arrived(source, copy, response.sent_ns, response.lamport, payload.data)
         if session is None:
@@ -269,7 +265,7 @@ class Router:
             what = j.HANDLED if failure is None else j.FAILED
             self.book.record(what, request, failure.text if failure else "", process=source.name)
         if len(payload.data) > self.limits.max_message_bytes:
-            text = f"The reply of {request.recipient} is too large. {self._too_large(len(payload.data))}"
+            text = f"The reply of {request.recipient} is too large. {self.limits.too_large(len(payload.data))}"
             self.book.record(j.DROPPED, copy, text)
             response.payload, response.failure = type(payload)("", "", b""), Failure("PayloadTooLargeError", text)
         if self._faults is not None:
@@ -283,61 +279,6 @@ class Router:
         if self.sessions.is_open(session):
             self.sessions.end(session)
         self.endings.answer(session, response, copy)
-
-    def _event(self, source: Connection, event: Event) -> None:
-        payload = event.payload
-        message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
-        topic, sender, type_, size = _text(event.topic), _text(event.sender), _text(payload.type), len(payload.data)
-        copy = Copy(j.EVENT, message_id, event.cause, sender, "", topic, type_, size)
-        self.book.arrived(source, copy, event.sent_ns, event.lamport, payload.data)
-        if size > self.limits.max_message_bytes:
-            return self.book.drop(copy, "too large", self._too_large(size))
-        recipients = self.directory.recipients(event.topic)
-        if event.sender is not None:
-            recipients = [agent for agent in recipients if agent != event.sender]
-        if not recipients:
-            return self.book.drop(copy, "no subscriber", f"nobody subscribes to {topic}")
-        event.message_id = message_id
-        deliveries = self._deliveries(source, event, recipients, copy)
-        if self._faults is not None:
-            agents = {_text(agent): agent for agent in recipients}
-            for holder, some in deliveries.items():
-                copies = [(agents[delivery.copy.recipient], delivery) for delivery in some]
-                self._faults.event(source, event, self.connections[holder], copies)
-            return None
-        event.lamport = self.book.tick()
-        row = row_of(event)
-        for holder, some in deliveries.items():
-            self.connections[holder].put_event(event, row, some)
-        return None
-
-    def _deliveries(
-        self, source: Connection, event: Event, recipients: list[AgentId], copy: Copy
-    ) -> dict[str, list[Delivery]]:
-        """The copies of a published message that can go on at once, by worker."""
-        going: dict[str, list[Delivery]] = {}
-        kind, message_id, cause, sender, _, topic, type_, size = copy
-        new = tuple.__new__  # the named tuple's own way takes twice as long
-        for agent in recipients:
-            own = new(Copy, (kind, message_id, cause, sender, _text(agent), topic, type_, size))
-            holder = self.directory.holder_of(agent)
-            if holder is not None and holder in going:  # then there was room, and for one message more there still is
-                going[holder].append(Delivery(next(self._delivery_ids), own))
-                continue
-            if holder is None:
-                self.book.drop(own, "nobody advertises", f"nobody advertises the type {agent.type!r}")
-                continue
-            target = self.connections[holder]
-            if not target.has_room() or (target.leaving is not None and target.leaving.is_full()):
-                self.book.drop(own, "queue full", f"too many messages already wait at the host for {target.name}")
-            elif target.leaving is not None:
-                target.leaving.hold_event(HeldEvent(source, event, agent, own))
-            else:
-                going[holder] = [Delivery(next(self._delivery_ids), own)]
-        return going
-
-    def _too_large(self, size: int) -> str:
-        return f"The payload has {size:,} bytes, and the host takes {self.limits.max_message_bytes:,}."
 
     # Workers that leave in order
 
@@ -361,13 +302,6 @@ class Router:
             self.directory.stay(client_id)
             self.book.note(connection.name, j.STAYING)
             leaving.release()
-
-    def _deliver_event(self, source: Connection, event: Event, target: Connection, agent: AgentId, copy: Copy) -> None:
-        delivery = Delivery(next(self._delivery_ids), copy)
-        if self._faults is not None:
-            self._faults.event(source, event, target, [(agent, delivery)])
-        else:
-            target.put(replace(event, recipients=[(agent, delivery.id)], lamport=self.book.tick()), delivery)
 
     # The fault lab
 

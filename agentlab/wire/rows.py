@@ -89,8 +89,8 @@ def row_of(parcel: Parcel) -> Row:
     sends it, and not when the frame is written, which has others' messages in it, too."""
     payload_type, content_type, data = parcel.payload
     if isinstance(parcel, Request):
-        request_id, sender = parcel.request_id, "" if parcel.sender is None else _text(parcel.sender)
-        target, message_id, cause = _text(parcel.target), parcel.message_id, parcel.cause
+        request_id, sender = parcel.request_id, "" if parcel.sender is None else name_text(parcel.sender)
+        target, message_id, cause = name_text(parcel.target), parcel.message_id, parcel.cause
         _check((request_id, target, sender, payload_type, content_type, message_id, cause))
         return (
             REQUEST, request_id, target, sender, payload_type, content_type, data, parcel.delivery_id, parcel.sent_ns,
@@ -104,18 +104,19 @@ def row_of(parcel: Parcel) -> Row:
             parcel.lamport, "", "", None,
             _rest(parcel.metadata, parcel.failure) if parcel.metadata or parcel.failure is not None else None, _NONE,
         )  # fmt: skip
-    topic, sender = _text(parcel.topic), "" if parcel.sender is None else _text(parcel.sender)
+    topic, sender = name_text(parcel.topic), "" if parcel.sender is None else name_text(parcel.sender)
     _check((topic, sender, payload_type, content_type, parcel.message_id, parcel.cause))
     return (
         EVENT, "", topic, sender, payload_type, content_type, data, 0, parcel.sent_ns,
         parcel.lamport, parcel.message_id, parcel.cause, None,
         _rest(parcel.attributes, None) if parcel.attributes else None,
-        [(_text(agent), delivery_id) for agent, delivery_id in parcel.recipients],
+        [(name_text(agent), delivery_id) for agent, delivery_id in parcel.recipients],
     )  # fmt: skip
 
 
 @lru_cache(maxsize=8192)
-def _text(name: AgentId | TopicId) -> str:
+def name_text(name: AgentId | TopicId) -> str:
+    """The name as it is written: one string for all messages, since the journal keeps very many of them."""
     return str(name)
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from ..wire.codec import encode_plain
-from ..wire.frames import FRAME_BYTES, Piece, encode_frame, frame_messages, piece_bytes
+from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, encode_frame, frame_messages, piece_bytes
 from ..wire.lost import PUBLISHED
 from ..wire.parcels import Cancel, ClockSample, HandledFields, LostMessage, Parcel, ReportFields, Request, Response
 from ..wire.rows import row_of
@@ -94,6 +94,8 @@ class Outbox:
     async def send(self, parcel: Parcel) -> None:
         """Queue a message, in order; then, if very many wait, wait until fewer do."""
         self.put(parcel)
+        if len(self._queue) % FRAME_MESSAGES == 0:
+            await asyncio.sleep(0)
         if len(self._queue) > HIGH_WATER:
             self._room.clear()
             await self._room.wait()
