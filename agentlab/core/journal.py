@@ -12,7 +12,7 @@ Read next: `agentlab.core.run`, then `agentlab.timeline`, which draws it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -140,6 +140,9 @@ TEXT_CAPACITY: Final = 128 * 1024 * 1024
 """Characters of details and tracebacks, and bytes of payloads, that a journal keeps: events differ in size a
 thousandfold, so that their number alone would not bound its memory."""
 
+FEW: Final = 5
+"""So few events are written one by one as fast as together."""
+
 MessageFields = tuple[str, str, str, str, str, str, str, int]
 """What all events of one message copy have in common: kind, message_id, cause, sender, recipient, topic, type, size."""
 
@@ -219,6 +222,35 @@ class Journal:
             self._text += _length(texts)
             while self._text > TEXT_CAPACITY:
                 self._let_oldest_go()
+
+    def write_all(
+        self,
+        whats: list[str],
+        messages: Sequence[MessageFields],
+        process: str,
+        times_ns: list[int],
+        lamports: list[int],
+        detail: str = "",
+    ) -> None:
+        """Like `write` for each of several events at one process: a fourth of the time, if there are many."""
+        number = len(whats)
+        begin = self._written % self.capacity
+        end = begin + number
+        if number < FEW or end > self.capacity:
+            for what, message, time_ns, lamport in zip(whats, messages, times_ns, lamports, strict=True):
+                self.write(what, message, process, time_ns, lamport, detail)
+            return
+        self._time_ns[begin:end] = array("Q", times_ns)
+        self._lamport[begin:end] = array("Q", lamports)
+        self._what[begin:end] = whats
+        self._message[begin:end] = messages
+        self._process[begin:end] = [process] * number
+        self._text += number * len(detail) - sum([_length(old) for old in self._texts[begin:end] if old])
+        self._texts[begin:end] = [detail] * number
+        self._written += number
+        self._let_go = max(self._let_go, self._written - self.capacity)
+        while self._text > TEXT_CAPACITY:
+            self._let_oldest_go()
 
     def _let_oldest_go(self) -> None:
         at = self._let_go % self.capacity

@@ -9,12 +9,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 from ..core import journal as j
 from ..core.clock import LamportClock
 from ..core.journal import Journal
 from ..wire.parcels import HandledFields, LostMessage, ReportFields
 from .connection import Connection, Copy, Delivery
+
+_HANDLED: Final = [j.RECEIVED, j.STARTED, j.HANDLED]
 
 
 class Book:
@@ -65,12 +68,15 @@ class Book:
     def left(self, connection: Connection, deliveries: list[Delivery]) -> None:
         """These copies were written to a worker's stream."""
         now = self._now_ns()
-        write, name = self.journal.write, connection.name
+        copies, lamports = [], []
         for delivery in deliveries:
             delivery.left_ns = now
-            write(j.LEFT, delivery.copy, j.HOST, now, delivery.lamport, name)
+            copies.append(delivery.copy)
+            lamports.append(delivery.lamport)
             if not connection.reports and delivery.copy.kind != j.REQUEST:
                 connection.outstanding.pop(delivery.id, None)  # a plain worker will never speak of it
+        number = len(copies)
+        self.journal.write_all([j.LEFT] * number, copies, j.HOST, [now] * number, lamports, connection.name)
 
     # What workers say
 
@@ -90,7 +96,10 @@ class Book:
 
     def handled(self, source: Connection, handled: list[HandledFields]) -> None:
         """A worker says that it received, started and handled these copies, of which it has not spoken before."""
-        write, name, outstanding = self.journal.write, source.name, source.outstanding
+        outstanding = source.outstanding
+        copies: list[Copy] = []
+        times: list[int] = []
+        lamports: list[int] = []
         for delivery_id, received_ns, started_ns, handled_ns, received, started, ended in handled:
             delivery = outstanding.pop(delivery_id, None)
             if delivery is None:
@@ -99,9 +108,10 @@ class Book:
             copy, left_ns = delivery.copy, delivery.left_ns
             if received_ns < left_ns:  # as above
                 received_ns, started_ns, handled_ns = left_ns, max(started_ns, left_ns), max(handled_ns, left_ns)
-            write(j.RECEIVED, copy, name, received_ns, received)
-            write(j.STARTED, copy, name, started_ns, started)
-            write(j.HANDLED, copy, name, handled_ns, ended)
+            copies += copy, copy, copy
+            times += received_ns, started_ns, handled_ns
+            lamports += received, started, ended
+        self.journal.write_all(_HANDLED * (len(copies) // 3), copies, source.name, times, lamports)
 
     def lost(self, source: Connection, lost: LostMessage) -> None:
         """A worker says that a message it published on its last stream never arrived."""

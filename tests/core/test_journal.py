@@ -56,6 +56,35 @@ def test_after_answers_as_reading_all_that_is_left_does(
     assert len(journal) == len(left)
 
 
+@given(
+    st.integers(1, 30),
+    st.integers(0, 40),
+    st.lists(st.tuples(st.integers(0, 12), st.text(max_size=3), st.booleans()), max_size=12),
+)
+def test_events_written_together_are_as_if_each_were_written_by_itself(
+    capacity: int, text_capacity: int, batches: list[tuple[int, str, bool]]
+) -> None:
+    one_by_one, together = Journal(capacity), Journal(capacity)
+    lamport = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agentlab.core.journal.TEXT_CAPACITY", text_capacity)
+        for number, detail, traced in batches:
+            if traced:
+                texts = (detail, "trace", b"payload")
+                for journal in (one_by_one, together):
+                    journal.write(j.FAILED, (j.EVENT, "m", "", "", "", "t/s", "T", 3), "w1", 1, lamport, texts)
+            messages = [(j.EVENT, f"m{n}", "", "", f"a/{n}", "t/s", "T", n) for n in range(number)]
+            whats, times, lamports = [j.LEFT] * number, list(range(number)), [lamport + n for n in range(number)]
+            lamport += number
+            for row in zip(whats, messages, ["w2"] * number, times, lamports, strict=True):
+                one_by_one.write(*row, detail)
+            together.write_all(whats, messages, "w2", times, lamports, detail)
+            assert list(together) == list(one_by_one)
+            assert together.last_seq == one_by_one.last_seq
+            assert together.let_go == one_by_one.let_go
+            assert together._text == one_by_one._text
+
+
 @pytest.mark.parametrize("capacity", [0, -1])
 def test_a_journal_has_room_for_something(capacity: int) -> None:
     with pytest.raises(ValueError, match="room for at least one"):

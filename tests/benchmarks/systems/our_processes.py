@@ -64,6 +64,9 @@ class NoJournal(Journal):
     def write(self, *record: Any) -> None:
         """Forget it."""
 
+    def write_all(self, *records: Any) -> None:
+        """Forget them."""
+
 
 async def host(journal: bool = True, capacity: int = 200_000) -> None:
     limits = Limits(max_message_bytes=8 * 2**20)
