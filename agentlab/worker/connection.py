@@ -405,6 +405,7 @@ class HostConnection:
         if keeping is None:
             return
         self._stopping = True
+        self.outbox.tell_all()
         self.outbox.wake.set()
         if self.joined:
             await asyncio.wait({keeping}, timeout=grace_s)

@@ -20,8 +20,7 @@ class Delivered:
     """
 
     __slots__ = (
-        "delivery_id", "handled_lamport", "handled_ns", "received_lamport", "received_ns", "started_lamport",
-        "started_ns", "stream", "waits",
+        "delivery_id", "received_lamport", "received_ns", "started_lamport", "started_ns", "stream", "waits",
     )  # fmt: skip
 
     def __init__(self, delivery_id: int, stream: int, received_ns: int, received_lamport: int) -> None:
@@ -30,7 +29,6 @@ class Delivered:
         self.received_ns = received_ns
         self.received_lamport = received_lamport
         self.started_ns = self.started_lamport = 0
-        self.handled_ns = self.handled_lamport = 0
         self.waits = True
         """Whether its steps wait to be told together. Once one was told, each further one is told by itself."""
 
@@ -38,15 +36,11 @@ class Delivered:
         """Its handler began to run."""
         self.started_ns, self.started_lamport = time_ns, lamport
 
-    def handled(self, time_ns: int, lamport: int) -> None:
-        """Its handler ended normally."""
-        self.handled_ns, self.handled_lamport = time_ns, lamport
-
-    def row(self) -> HandledFields:
-        """All its steps, of one that was handled."""
+    def row(self, time_ns: int, lamport: int) -> HandledFields:
+        """All its steps, with the last one: its handler ended normally."""
         return (
-            self.delivery_id, self.received_ns, self.started_ns, self.handled_ns,
-            self.received_lamport, self.started_lamport, self.handled_lamport,
+            self.delivery_id, self.received_ns, self.started_ns, time_ns,
+            self.received_lamport, self.started_lamport, lamport,
         )  # fmt: skip
 
     def reports(self) -> Iterator[ReportFields]:
@@ -54,3 +48,56 @@ class Delivered:
         yield self.delivery_id, j.RECEIVED, self.received_ns, self.received_lamport, "", ""
         if self.started_ns:
             yield self.delivery_id, j.STARTED, self.started_ns, self.started_lamport, "", ""
+
+
+class Untold:
+    """What the host was not told yet of the copies that a worker was sent.
+
+    Most are handled soon, and are told of in one row. Of a copy that is not, what is known is told by itself when
+    `rest` has found it twice.
+    """
+
+    def __init__(self) -> None:
+        self.handled: list[HandledFields] = []
+        """Those that were handled."""
+        self._new: list[Delivered] = []
+        self._found: list[Delivered] = []
+        """Those that `rest` has found once."""
+
+    def __bool__(self) -> bool:
+        return bool(self.handled or self._new or self._found)
+
+    def add(self, copy: Delivered) -> None:
+        """A copy was received."""
+        self._new.append(copy)
+
+    def end(self, copy: Delivered, time_ns: int, lamport: int) -> None:
+        """A copy that waits was handled: all of it can be told."""
+        copy.waits = False
+        self.handled.append(copy.row(time_ns, lamport))
+
+    def rest(self) -> list[ReportFields]:
+        """What is known of the copies that are not handled since `rest` was asked before."""
+        told = _told(self._found)
+        self._found = [copy for copy in self._new if copy.waits]
+        self._new.clear()
+        return told
+
+    def all(self) -> list[ReportFields]:
+        """What is known of all copies that are not handled."""
+        return self.rest() + self.rest()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.handled.clear()
+        self._new.clear()
+        self._found.clear()
+
+
+def _told(copies: list[Delivered]) -> list[ReportFields]:
+    reports: list[ReportFields] = []
+    for copy in copies:
+        if copy.waits:
+            copy.waits = False
+            reports.extend(copy.reports())
+    return reports

@@ -304,10 +304,10 @@ class Inbox:
             self._report(copy, j.STARTED)
 
     def _ended_well(self, copy: Delivered, unhandled: bool) -> None:
-        if copy.waits and not unhandled:
-            copy.handled(self._clock.now_ns(), self._lamport.tick())
-        else:
+        if unhandled or not copy.waits:
             self._report(copy, j.UNHANDLED if unhandled else j.HANDLED)
+        elif copy.delivery_id and copy.stream == self._stream:
+            self._outbox.handled(copy, self._clock.now_ns(), self._lamport.tick())
 
     def _report(self, copy: Delivered, what: str, detail: str = "", trace: str = "") -> None:
         now = self._lamport.tick()

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from ..wire.codec import encode_plain
 from ..wire.frames import FRAME_BYTES, FRAME_MESSAGES, Piece, encode_frame, frame_messages, piece_bytes
 from ..wire.lost import PUBLISHED
-from ..wire.parcels import Cancel, ClockSample, HandledFields, LostMessage, Parcel, ReportFields, Request, Response
+from ..wire.parcels import Cancel, ClockSample, LostMessage, Parcel, ReportFields, Request, Response
 from ..wire.rows import row_of
-from .delivered import Delivered
+from .delivered import Delivered, Untold
 from .unconfirmed import Unconfirmed
 
-FRAME_REPORTS: Final = 400
-"""Reports in a frame, for which the host waits no more than for its messages; each may hold a long traceback."""
+T = TypeVar("T")
 
-FRAME_COPIES: Final = 200
-"""Copies of which a frame tells the whole; each stands for three reports."""
+FRAME_REPORTS: Final = 400
+"""Reports in a frame, and copies of which it tells the whole: others wait no more for the host to read them than for
+a frame of messages. A report may hold a long traceback."""
 
 REPORT_WAIT_S: Final = 0.01
 """How long a report of a busy worker waits for a message to travel with. A frame of its own for each costs as much as
@@ -53,8 +53,9 @@ class Outbox:
         self.unconfirmed = Unconfirmed(self.ask)
         self._queue: deque[_Item] = deque()
         self._reports: list[ReportFields] = []
-        self._copies: list[Delivered] = []
-        """Of which nothing was told yet. Most are handled until the next frame is written."""
+        self._untold = Untold()
+        self._at_once = False
+        """Whether the next frame should tell all that is known."""
         self._lost: list[LostMessage] = []
         """What the host should be told of."""
         self._in_flight: set[str] = set()
@@ -69,7 +70,7 @@ class Outbox:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self._queue or self._copies or self._reports or self._lost)
+        return bool(self._queue or self._untold.handled or self._reports or self._lost or self._at_once)
 
     @property
     def in_flight(self) -> frozenset[str]:
@@ -105,8 +106,14 @@ class Outbox:
         self._put(_Item(row_of(response), "", response))
 
     def received(self, copy: Delivered) -> None:
-        """A copy was received. It is told of with the next frame, with what else has become of it until then."""
-        self._copies.append(copy)
+        """A copy was received. It is told of when it was handled, or when a while has passed."""
+        self._untold.add(copy)
+        if self._reports_due is None:
+            self._report_soon()
+
+    def handled(self, copy: Delivered, time_ns: int, lamport: int) -> None:
+        """A copy that waits was handled."""
+        self._untold.end(copy, time_ns, lamport)
         if self._reports_due is None:
             self._report_soon()
 
@@ -124,12 +131,21 @@ class Outbox:
     def _report_soon(self) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() - self._wrote_s > REPORT_WAIT_S:
-            self.wake.set()
+            self.tell_all()
         self._reports_due = loop.call_later(REPORT_WAIT_S, self._report_now)
 
     def _report_now(self) -> None:
         self._reports_due = None
-        if self._copies or self._reports:
+        self._reports += self._untold.rest()
+        if self._untold.handled or self._reports:
+            self.wake.set()
+        if self._untold:
+            self._reports_due = asyncio.get_running_loop().call_later(REPORT_WAIT_S, self._report_now)
+
+    def tell_all(self) -> None:
+        """Let the next frame tell all that is known."""
+        if self._untold or self._reports:
+            self._at_once = True
             self.wake.set()
 
     def answered(self, request_id: str) -> None:
@@ -151,6 +167,7 @@ class Outbox:
 
     async def wait_written(self) -> None:
         """Wait until all that was queued so far is on the stream, or the stream is lost."""
+        self.tell_all()
         if self.waiting:
             self._written.clear()
             self.wake.set()
@@ -187,35 +204,21 @@ class Outbox:
                     unconfirmed.keep(messages, piece)
                 messages += 1  # the host takes a frame's messages first, then its cancellations, then what was lost
             pieces.append(piece)
-        handled, reports = self._tell_copies()
-        reports += self._reports[:FRAME_REPORTS]
-        lost = self._lost[:FRAME_REPORTS]
-        del self._reports[:FRAME_REPORTS], self._lost[:FRAME_REPORTS]  # in place: thousands may wait
+        if self._at_once:
+            self._at_once = False
+            self._reports += self._untold.all()
+        handled, reports, lost = _first(self._untold.handled), _first(self._reports), _first(self._lost)
         for place, message in enumerate(lost, len(pieces)):
             unconfirmed.keep(place, message)
         unconfirmed.wrote(len(pieces) + len(lost))
         return encode_frame(pieces, reports=reports, handled=handled, lost=lost, clock=clock)
 
-    def _tell_copies(self) -> tuple[list[HandledFields], list[ReportFields]]:
-        """What the next frame tells of copies: of those that were handled all, of others what is known so far."""
-        handled: list[HandledFields] = []
-        reports: list[ReportFields] = []
-        copies = self._copies[:FRAME_COPIES]
-        del self._copies[:FRAME_COPIES]
-        for copy in copies:
-            if copy.waits:
-                copy.waits = False
-                if copy.handled_ns:
-                    handled.append(copy.row())
-                else:
-                    reports.extend(copy.reports())
-        return handled, reports
-
     def next_plain(self) -> bytes:
         """The next message in AutoGen's dialect; empty when what waited has no form in it."""
         self._written.clear()
         self._reports.clear()  # AutoGen's host has no ear for them
-        self._copies.clear()
+        self._untold.clear()
+        self._at_once = False
         self._lost.clear()
         if not self._queue:
             return b""
@@ -243,7 +246,8 @@ class Outbox:
         self.ask_due = False
         in_flight, self._in_flight = self._in_flight, set()
         self._reports.clear()
-        self._copies.clear()
+        self._untold.clear()
+        self._at_once = False
         self._queue = deque(item for item in self._queue if not isinstance(item.parcel, Response | None))
         self._written.set()
         self._make_room()
@@ -262,3 +266,10 @@ class Outbox:
     def _make_room(self) -> None:
         if len(self._queue) <= HIGH_WATER:
             self._room.set()
+
+
+def _first(items: list[T]) -> list[T]:
+    """Take as many as go into a frame; in place, since thousands may wait."""
+    first = items[:FRAME_REPORTS]
+    del items[:FRAME_REPORTS]
+    return first
