@@ -230,8 +230,9 @@ class Inputs:
 
 @st.composite
 def several(draw: st.DrawFn, one: st.SearchStrategy[Any], most: int) -> list[Any]:
-    """A list that is as often long as short, where `st.lists` makes short ones: a batch costs as much as ten inputs."""
-    return [draw(one) for _ in range(draw(st.integers(1, most)))]
+    """A list at least half as long as it may be, where `st.lists` makes short ones: a batch costs as much as ten
+    inputs, and chance should not make them too few."""
+    return [draw(one) for _ in range(draw(st.integers(most // 2, most)))]
 
 
 def _inputs(of: st.SearchStrategy[Any], encode: Callable[[Any], bytes]) -> st.SearchStrategy[Inputs]:

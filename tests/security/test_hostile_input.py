@@ -41,8 +41,8 @@ SEED = int(os.environ.get("AGENTLAB_SEED", "0")) or Random().getrandbits(32)
 """Printed by every test that fails; given back in the environment, it repeats the run."""
 
 TOKENS = Tokens()
-STREAM_BATCHES, CALL_BATCHES, GREETING_BATCHES = 360, 240, 80
-"""Examples: with some 65 messages, 20 calls or 20 connections in each."""
+STREAM_BATCHES, CALL_BATCHES, GREETING_BATCHES = 200, 210, 60
+"""Examples: with some 120 messages, 30 calls or 30 connections in each."""
 SHRINKING_S = 40
 """How long an example that fails is made smaller: the test has a limit of its own."""
 MOST_MEMORY = 300 * 1024 * 1024
