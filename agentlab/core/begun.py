@@ -26,6 +26,13 @@ class Begun:
         except (Exception, asyncio.CancelledError) as error:  # the latter is what a call that was cancelled says
             self._error = error
 
+    def give_up(self) -> None:
+        """Cancel what the work waits for; nobody does the rest."""
+        waits_for, self._waits_for = self._waits_for, None
+        if isinstance(waits_for, asyncio.Future):
+            waits_for.cancel()  # also one that is done: asyncio then does not log that nobody asked for its exception
+        self._work.close()
+
     def __await__(self) -> Generator[Any, Any, None]:
         if self._error is not None:
             raise self._error

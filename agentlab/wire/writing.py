@@ -46,8 +46,14 @@ class Writer:
     async def write(self) -> None:
         """Wait to be woken, then write until there is nothing to take."""
         self._idle = True
-        await self._wake.wait()
-        self._idle = False
+        try:
+            await self._wake.wait()
+        except asyncio.CancelledError:  # nobody will finish what was begun
+            if self._begun is not None:
+                self._begun.give_up()
+            raise
+        finally:
+            self._idle = False
         self._wake.clear()
         if self._begun is not None:
             begun, self._begun = self._begun, None

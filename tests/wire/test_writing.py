@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -90,6 +91,8 @@ class Stream:
         self.wake = asyncio.Event()
         self.free = asyncio.Event()
         self.free.set()
+        self.answer: asyncio.Future[None] | None = None
+        """How the network took the frame, if a test is to say."""
         self._writing = False
         self.writer = Writer(self.write, lambda: self.queue.pop(0) if self.queue else b"", self.waits, self.wake)
 
@@ -104,6 +107,8 @@ class Stream:
         assert not self._writing, "two frames at once"
         self._writing = True
         self.written.append(frame)
+        if self.answer is not None:
+            await self.answer
         await asyncio.sleep(0)
         await self.free.wait()
         self._writing = False
@@ -156,3 +161,28 @@ async def test_to_a_reader_that_is_behind_nothing_is_begun(stream: Stream) -> No
     stream.writer.begin()
     assert stream.written[-1] == b"heard"
     await writing
+
+
+@pytest.mark.parametrize("failed", [True, False])
+async def test_a_frame_that_was_begun_is_given_up_with_its_writer(
+    stream: Stream, failed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else the stream's library tells nobody in particular how the write ended, and asyncio logs it as an error."""
+    writing = asyncio.ensure_future(stream.writer.write())
+    await asyncio.sleep(0)
+    stream.put(b"1")
+    answer = stream.answer = asyncio.get_running_loop().create_future()
+    stream.writer.begin()
+    assert stream.written == [b"1"]
+    if failed:
+        answer.set_exception(ConnectionError("gone"))
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert answer.cancelled() is not failed
+    del answer
+    stream.answer = None
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+    stream.put(b"2")
+    stream.writer.begin()  # nobody would finish it
+    assert stream.written == [b"1"]
