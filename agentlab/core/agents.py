@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Protocol, Self, final, runtime_checkable
 
 from .cancellation import CancellationToken
@@ -108,9 +108,9 @@ class BaseAgent(ABC, Agent):
         return AgentMetadata(type=self._id.type, key=self._id.key, description=self._description)
 
     @final
-    async def on_message(self, message: Any, ctx: MessageContext) -> Any:
+    def on_message(self, message: Any, ctx: MessageContext) -> Coroutine[Any, Any, Any]:
         """Handle one message."""
-        return await self.on_message_impl(message, ctx)
+        return self.on_message_impl(message, ctx)
 
     @abstractmethod
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:

@@ -8,23 +8,16 @@ from typing import Any
 
 
 class Begun:
-    """Begun work: its first step, up to the first wait, is done when this is made; whoever awaits it does the rest, and
-    is told if the first step failed. (From Python 3.12 on, an eager task does the like.)"""
+    """Begun work: `begin` did its first step; whoever awaits it does the rest, and is told if the first step failed."""
 
-    __slots__ = ("_error", "_waits_for", "_work", "ended")
+    __slots__ = ("_error", "_waits_for", "_work")
 
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+    def __init__(
+        self, work: Coroutine[Any, Any, None], waits_for: Any, error: Exception | asyncio.CancelledError | None = None
+    ) -> None:
         self._work = work
-        self._waits_for: Any = None
-        self.ended = False
-        """Whether it ended without a wait, and without an error."""
-        self._error: Exception | asyncio.CancelledError | None = None
-        try:
-            self._waits_for = work.send(None)
-        except StopIteration:
-            self.ended = True
-        except (Exception, asyncio.CancelledError) as error:  # the latter is what a call that was cancelled says
-            self._error = error
+        self._waits_for = waits_for
+        self._error = error
 
     def give_up(self) -> None:
         """Cancel what the work waits for; nobody does the rest."""
@@ -37,7 +30,7 @@ class Begun:
         if self._error is not None:
             raise self._error
         waits_for = self._waits_for
-        while not self.ended:
+        while True:
             try:
                 try:
                     yield waits_for
@@ -49,4 +42,15 @@ class Begun:
                 else:
                     waits_for = self._work.send(None)
             except StopIteration:
-                self.ended = True
+                return
+
+
+def begin(work: Coroutine[Any, Any, None]) -> Begun | None:
+    """Do the first step of `work`, up to its first wait; None when it ended without one. (From Python 3.12 on, an
+    eager task does the like.)"""
+    try:
+        return Begun(work, work.send(None))
+    except StopIteration:
+        return None
+    except (Exception, asyncio.CancelledError) as error:  # the latter is what a call that was cancelled says
+        return Begun(work, None, error)

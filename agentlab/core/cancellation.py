@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 F = TypeVar("F", bound="asyncio.Future[Any]")
+
+
+_LOCK: Final = threading.Lock()
+"""One for all tokens, of which there is one for every message: it is held for a moment."""
 
 
 class CancellationToken:
@@ -16,20 +20,21 @@ class CancellationToken:
     It may be cancelled from any thread, once; further calls do nothing.
     """
 
+    __slots__ = ("__weakref__", "_callbacks", "_cancelled")
+
     def __init__(self) -> None:
         self._cancelled = False
-        self._lock = threading.Lock()
-        self._callbacks: dict[object, Callable[[], None]] = {}
+        self._callbacks: dict[object, Callable[[], None]] | None = None
 
     def cancel(self) -> None:
         """Set the flag, cancel every linked future and run every callback; raise the first of what they raised."""
-        with self._lock:
+        with _LOCK:
             if self._cancelled:
                 return
             self._cancelled = True
-            callbacks, self._callbacks = list(self._callbacks.values()), {}
+            callbacks, self._callbacks = self._callbacks or {}, None
         problems: list[Exception] = []
-        for callback in callbacks:
+        for callback in callbacks.values():
             try:
                 callback()
             except Exception as error:
@@ -66,16 +71,19 @@ class CancellationToken:
 
     def watch(self, key: object, callback: Callable[[], None]) -> None:
         """Like `add_callback`, but `forget(key)` takes it back: for what outlives one message."""
-        with self._lock:
+        with _LOCK:
             if not self._cancelled:
+                if self._callbacks is None:
+                    self._callbacks = {}
                 self._callbacks[key] = callback
                 return
         callback()
 
     def forget(self, key: object) -> None:
         """Take back the callback that was added under `key`, if it is still there."""
-        with self._lock:
-            self._callbacks.pop(key, None)
+        with _LOCK:
+            if self._callbacks is not None:
+                self._callbacks.pop(key, None)
 
     def __repr__(self) -> str:
         return f"<CancellationToken {'cancelled' if self._cancelled else 'not cancelled'}>"

@@ -12,7 +12,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from .agents import Agent
-from .begun import Begun
+from .begun import begin
 from .cancellation import is_being_cancelled
 from .catalog import Catalog
 from .contexts import MessageContext, begin_handling, end_handling
@@ -98,8 +98,8 @@ class Deliveries:
         assert me is not None
         try:
             while self._to_begin:
-                work = Begun(self._to_begin.popleft())
-                if not work.ended or me.cancelling() or not _are_as_before(surroundings):
+                begun = begin(self._to_begin.popleft())
+                if begun is not None or me.cancelling() or not _are_as_before(surroundings):
                     break
             else:
                 return
@@ -108,7 +108,8 @@ class Deliveries:
                 self._beginner = None
                 if self._to_begin:
                     self._begin_others(surroundings)
-        await work
+        if begun is not None:
+            await begun
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

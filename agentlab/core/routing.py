@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Union, get_args, get_origin, get_type_h
 from .agents import BaseAgent
 from .contexts import MessageContext
 from .exceptions import CantHandleException
-from .serialization import MessageSerializer, message_type_name, try_get_known_serializers_for_type
+from .serialization import MessageSerializer, class_name, message_type_name, try_get_known_serializers_for_type
 
 logger = logging.getLogger("agentlab.core")
 
@@ -115,7 +115,7 @@ def _handler(func: HandlerFunction | None, kind: str, match: Match | None, stric
     @wraps(func)
     async def handler(self: Any, message: Any, ctx: MessageContext) -> Any:
         value = await func(self, message, ctx)
-        if AnyType not in produces and type(value).__name__ not in produced_names:
+        if type(value) not in produces and type(value).__name__ not in produced_names and AnyType not in produces:
             text = f"{func.__qualname__} returned a {type(value).__name__}, and declares {sorted(produced_names)}."
             if inspect.iscoroutine(value):
                 text += " Is an await missing?"
@@ -197,7 +197,7 @@ class RoutedAgent(BaseAgent):
 
     async def on_message_impl(self, message: Any, ctx: MessageContext) -> Any:
         """Run the first handler that fits. Do not override this: add handlers."""
-        for handler in self._handlers.get(message_type_name(message), ()):
+        for handler in self._handlers.get(class_name(type(message)), ()):  # type: ignore[arg-type]
             if handler.router(message, ctx):
                 return await handler(self, message, ctx)
         return await self.on_unhandled_message(message, ctx)

@@ -161,11 +161,12 @@ def _is_pydantic(cls: type[Any]) -> bool:
 
 def message_type_name(message: object) -> str:
     """The name on the wire of a message, or of a message class."""
-    return _class_name(message if isinstance(message, type) else type(message))
+    return class_name(message if isinstance(message, type) else type(message))
 
 
 @lru_cache(maxsize=256)  # asked for every message; few, so that classes a notebook made anew are let go
-def _class_name(cls: type[Any]) -> str:
+def class_name(cls: type[Any]) -> str:
+    """The name on the wire of a message class's objects."""
     return cls.DESCRIPTOR.full_name if _is_protobuf(cls) else cls.__name__
 
 

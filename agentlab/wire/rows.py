@@ -208,7 +208,8 @@ def _read_failure(fields: FailureFields) -> Failure:
 
 def _check_names(row: Row) -> None:
     _, id, _, _, type, content_type, _, _, _, _, message_id, cause, *_ = row
-    if max(len(id), len(type), len(content_type), len(message_id), len(cause)) > LONGEST_NAME:
+    most = LONGEST_NAME
+    if len(id) > most or len(type) > most or len(content_type) > most or len(message_id) > most or len(cause) > most:
         short(id, "request id")
         short(type, "message type's name")
         short(content_type, "content type")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..core.begun import Begun
+from ..core.begun import Begun, begin
 from .pace import Pace
 
 
@@ -37,7 +37,7 @@ class Writer:
         """Begin to write what waits: now, where the event loop would come to it only after what else is ready. Does
         nothing when a frame is being written, or should wait for more."""
         if self._idle and self._begun is None and self._waits() and self.pace.may_go():
-            self._begun = Begun(self._write_one())
+            self._begun = begin(self._write_one())
 
     async def _write_one(self) -> None:
         if frame := self._take():

@@ -29,12 +29,9 @@ class Delivered:
         self.received_ns = received_ns
         self.received_lamport = received_lamport
         self.started_ns = self.started_lamport = 0
+        """When its handler began to run; 0 while it did not."""
         self.waits = True
         """Whether its steps wait to be told together. Once one was told, each further one is told by itself."""
-
-    def started(self, time_ns: int, lamport: int) -> None:
-        """Its handler began to run."""
-        self.started_ns, self.started_lamport = time_ns, lamport
 
     def row(self, time_ns: int, lamport: int) -> HandledFields:
         """All its steps, with the last one: its handler ended normally."""

@@ -299,7 +299,7 @@ class Inbox:
 
     def _started(self, copy: Delivered) -> None:
         if copy.waits:
-            copy.started(self._clock.now_ns(), self._lamport.tick())
+            copy.started_ns, copy.started_lamport = self._clock.now_ns(), self._lamport.tick()
         else:
             self._report(copy, j.STARTED)
 

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from agentlab.core.begun import Begun
+from agentlab.core.begun import Begun, begin
 from agentlab.wire.pace import UNANSWERED
 from agentlab.wire.writing import Writer
 
@@ -22,9 +22,10 @@ async def test_begun_work_has_done_its_first_step_and_is_finished_by_who_awaits_
         await asyncio.sleep(0)
         steps.append("last")
 
-    begun = Begun(work())
+    begun = begin(work())
     assert steps == ["first"]
     gate.set()
+    assert begun is not None
     await begun
     assert steps == ["first", "last"]
 
@@ -35,7 +36,7 @@ async def test_begun_work_that_needs_no_wait_is_done() -> None:
     async def work() -> None:
         steps.append(1)
 
-    await Begun(work())
+    assert begin(work()) is None
     assert steps == [1]
 
 
@@ -46,7 +47,8 @@ async def test_what_begun_work_raises_is_told_to_who_awaits_it(waits: bool) -> N
             await asyncio.sleep(0)
         raise ConnectionError("gone")
 
-    begun = Begun(work())
+    begun = begin(work())
+    assert begun is not None
     with pytest.raises(ConnectionError, match="gone"):
         await begun
 
@@ -55,7 +57,8 @@ async def test_a_call_that_was_cancelled_does_not_cancel_who_begins_to_write() -
     async def work() -> None:
         raise asyncio.CancelledError
 
-    begun = Begun(work())
+    begun = begin(work())
+    assert begun is not None
     with pytest.raises(asyncio.CancelledError):
         await begun
 
@@ -71,10 +74,11 @@ async def test_who_awaits_begun_work_can_be_cancelled_and_the_work_with_it() -> 
             ended.append("cancelled")
             raise
 
-    async def finish(begun: Begun) -> None:
+    async def finish(begun: Begun | None) -> None:
+        assert begun is not None
         await begun
 
-    task = asyncio.ensure_future(finish(Begun(work())))
+    task = asyncio.ensure_future(finish(begin(work())))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

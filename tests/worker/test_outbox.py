@@ -34,7 +34,7 @@ def received(outbox: Outbox, delivery_id: int = 7) -> Delivered:
 
 async def test_a_copy_that_was_handled_is_told_of_in_one_row(outbox: Outbox) -> None:
     copy = received(outbox)
-    copy.started(11, 2)
+    copy.started_ns, copy.started_lamport = 11, 2
     outbox.handled(copy, 12, 3)
     frame = next_frame(outbox)
     assert (frame.handled, frame.reports) == ([(7, 10, 11, 12, 1, 2, 3)], [])
@@ -43,7 +43,7 @@ async def test_a_copy_that_was_handled_is_told_of_in_one_row(outbox: Outbox) -> 
 
 async def test_a_copy_that_is_being_handled_is_told_of_step_by_step(outbox: Outbox) -> None:
     first, second = received(outbox, 1), received(outbox, 2)  # by a worker that wrote nothing for a while: at once
-    second.started(11, 2)
+    second.started_ns, second.started_lamport = 11, 2
     frame = next_frame(outbox)
     told = [(1, j.RECEIVED, 10, 1), (2, j.RECEIVED, 10, 1), (2, j.STARTED, 11, 2)]
     assert [report[:4] for report in frame.reports] == told
@@ -53,8 +53,8 @@ async def test_a_copy_that_is_being_handled_is_told_of_step_by_step(outbox: Outb
 async def test_a_busy_worker_tells_of_a_copy_when_it_was_handled_or_a_while_has_passed(outbox: Outbox) -> None:
     next_frame(outbox)  # it is busy
     slow, quick = received(outbox, 1), received(outbox, 2)
-    slow.started(11, 2)
-    quick.started(12, 3)
+    slow.started_ns, slow.started_lamport = 11, 2
+    quick.started_ns, quick.started_lamport = 12, 3
     outbox.handled(quick, 13, 4)
     frame = next_frame(outbox)
     assert (frame.handled, frame.reports) == ([(2, 10, 12, 13, 1, 3, 4)], [])
@@ -68,7 +68,7 @@ async def test_a_busy_worker_tells_of_a_copy_when_it_was_handled_or_a_while_has_
 
 async def test_of_a_copy_that_fails_the_steps_before_come_first(outbox: Outbox) -> None:
     copy = received(outbox)
-    copy.started(11, 2)
+    copy.started_ns, copy.started_lamport = 11, 2
     outbox.part(copy)
     outbox.report((7, j.FAILED, 12, 3, "no", "trace"))
     frame = next_frame(outbox)
