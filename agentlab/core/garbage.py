@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 THRESHOLDS: Final = (50_000, 20, 20)
@@ -17,3 +19,19 @@ def collect_seldom() -> None:
     """
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+
+
+@contextmanager
+def collect_later() -> Iterator[None]:
+    """Do not look for garbage within the ``with``.
+
+    For work that makes very many objects and keeps them: each look would go over all of them again. Measured with the
+    timeline of 100,000 messages: a fourth to a third less time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

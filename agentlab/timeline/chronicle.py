@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from agentlab.core.garbage import collect_later
 from agentlab.core.journal import ARRIVED, LEFT, PROCESS, RECEIVED, RESPONSE, SENT, STARTED, JournalEvent
 
 from .causality import Links
@@ -119,6 +120,7 @@ class Chronicle:
                 return min(event.time_ns for event in steps), min(came, default=EVER)
         return None
 
+    @collect_later()
     def extend(self, events: Iterable[JournalEvent]) -> None:
         """Take further events, in the order of the journal."""
         numbers, copies, touched = self._numbers, self.copies, self._touched
@@ -159,6 +161,7 @@ class Chronicle:
             self.causes[event.message_id] = cause
             self.effects.setdefault(cause, []).append(event.message_id)
 
+    @collect_later()
     def refresh(self) -> list[int]:
         """Bring `columns` up to date; returns the numbers of the copies that are new or had further events."""
         touched = sorted(self._touched)

@@ -13,9 +13,11 @@ from agentlab.core.journal import (
     DROPPED,
     FAILED,
     HANDLED,
+    LEFT,
     LOST,
     RECEIVED,
     RESPONSE,
+    SENT,
     STARTED,
     UNHANDLED,
     JournalEvent,
@@ -49,6 +51,12 @@ OPEN: Final = frozenset({RUNNING, IN_FLIGHT})
 """Something will still happen to these."""
 
 _RANKS: Final = {outcome: rank for rank, outcome in enumerate(OUTCOMES)}
+_SURE: Final = {what: _RANKS[what] for what in (HANDLED, LOST, UNHANDLED)} | {
+    SENT: _RANKS[IN_FLIGHT],
+    LEFT: _RANKS[IN_FLIGHT],
+    STARTED: _RANKS[RUNNING],
+}
+"""What tells an outcome, whatever else the event says."""
 _DEADLINE: Final = "DeadlineExceededError"
 _LATE_DETAILS: Final = ("late:", "too late:")
 
@@ -67,20 +75,20 @@ def outcome_of(steps: Sequence[JournalEvent]) -> str:
     """The outcome of one message copy, from its events in any order: one of `OUTCOMES`."""
     best = len(OUTCOMES) - 1
     for event in steps:
-        best = min(best, _RANKS[_outcome(event)])
+        rank = _SURE.get(event.what)
+        if rank is None:
+            rank = _RANKS[_outcome(event)]
+        if rank < best:
+            best = rank
     return OUTCOMES[best]
 
 
 def _outcome(event: JournalEvent) -> str:
     what = event.what
-    if what in (HANDLED, LOST, UNHANDLED):
-        return what
     if what == FAILED:
         return TIMED_OUT if is_timeout(event) else FAILED
     if what == DROPPED:
         return LATE if is_late(event) else DROPPED
-    if what == STARTED:
-        return RUNNING
     is_response = event.kind == RESPONSE
     if (what == RECEIVED and is_response) or (what == ARRIVED and event.kind == "event" and not event.recipient):
         return DONE
