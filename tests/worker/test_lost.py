@@ -9,10 +9,19 @@ import pytest
 from conftest import Cast
 from until import until
 
-from agentlab import AgentId, HostService, TopicId, TypeSubscription, WorkerRuntime
+from agentlab import (
+    AgentId,
+    HostService,
+    MessageContext,
+    RoutedAgent,
+    TopicId,
+    TypeSubscription,
+    WorkerRuntime,
+    message_handler,
+)
 from agentlab.core import journal as j
 from agentlab.core.journal import Journal
-from agentlab.worker import unconfirmed
+from agentlab.worker import outbox, unconfirmed
 
 from .cast import Number, Recorder, teach
 
@@ -160,6 +169,39 @@ async def test_a_host_that_took_the_others_place_hears_of_what_may_be_lost(
     second = cast.host(first.address)
     await until(lambda: _fates(second.journal) == {"m-2": LOST})
     assert [event.detail for event in second.journal if event.what == j.LOST] == [unconfirmed.UNKNOWN]
+
+
+async def test_nothing_is_told_of_a_copy_that_came_over_an_earlier_connection(
+    cast: Cast, host: HostService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may by then be another copy's."""
+    monkeypatch.setattr(outbox, "REPORT_WAIT_S", 3600.0)  # nothing of it is told while it is being handled
+    inside, gate = asyncio.Event(), asyncio.Event()
+
+    class Slow(RoutedAgent):
+        @message_handler
+        async def on_number(self, message: Number, ctx: MessageContext) -> None:
+            inside.set()
+            await gate.wait()
+
+    here, there = await cast.worker(host, "here"), await cast.worker(host, "there")
+    teach(here, there)
+    await Slow.register(there, "slow", lambda: Slow("waits"))
+    await there.add_subscription(TypeSubscription(TOPIC.type, "slow"))
+    await there.publish_message(Number(), TopicId("nobody", "k"))
+    await there.flush()  # it is busy: it wrote something just now
+    await _publish(here, 1)
+    await inside.wait()
+    (connection,) = (one for one in host.router.connections.values() if one.name == "there")
+    assert len(connection.outstanding) == 1
+    connection.close("cut by the test")
+    await until(lambda: there.connected and connection not in host.router.connections.values())
+    gate.set()
+    await until(lambda: not there._deliveries.tasks)
+    await there.flush()
+    await there.snapshot()  # what was written before was read
+    assert "unknown report" not in host.router.counters
+    assert [e.what for e in host.journal if e.kind == j.EVENT and e.recipient] == [j.LEFT, j.LOST]
 
 
 async def test_workers_on_one_machine_do_not_learn_the_hosts_time(
