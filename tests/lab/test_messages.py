@@ -122,7 +122,7 @@ async def test_cancelling_the_token_ends_a_message_and_cancels_its_handler(lab: 
     await until(lambda: len(lab.sessions()) == 1)
     token.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, 20)
     await until(lambda: "echo/token was cancelled" in lab.logs("worker-1"))
 
 

@@ -37,7 +37,7 @@ async def test_a_killed_worker_ends_what_it_was_doing_and_comes_back_with_its_ag
     await until(lambda: len(lab.sessions()) == 1)
     await lab.kill("worker-1")
     with pytest.raises(WorkerLostError):
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, 20)
     assert lab["worker-1"].state == "killed"
     assert not alive(first.pid)
     with pytest.raises(AgentNotFoundError, match="No agent of type 'echo' is advertised"):
@@ -109,11 +109,11 @@ async def test_a_paused_worker_answers_when_it_goes_on(start_lab: StartLab) -> N
         (lab.unregister("worker-1", "echo"), r"worker-1 is paused. Wake it with"),
     ):
         with pytest.raises(LabError, match=says):
-            await asyncio.wait_for(attempt, 5)
+            await asyncio.wait_for(attempt, 20)
     sending = asyncio.ensure_future(lab.send_message(Say("hi"), "echo"))
     await until(lambda: len(lab.sessions()) == 1)
     await lab.resume("worker-1")
-    assert (await asyncio.wait_for(sending, 5)).text == "echo hi"
+    assert (await asyncio.wait_for(sending, 20)).text == "echo hi"
     with pytest.raises(LabError, match="worker-1 cannot be resumed: it is running"):
         await lab.resume("worker-1")
     events = process_events(lab, "worker-1")
@@ -273,7 +273,7 @@ async def test_a_killed_host_ends_what_was_under_way_and_the_lab_stays_of_use(st
     await until(lambda: [e for e in lab.journal if e.message_id == "published" and e.what == j.STARTED])
     await lab.kill("host")
     with pytest.raises(HostLostError):
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, 20)
     with pytest.raises(UndeliverableException):
         await lab.send_message(Say("hi"), "echo", deadline_s=0.3)
     for look in (lab.directory, lab.sessions):

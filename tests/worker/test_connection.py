@@ -231,7 +231,7 @@ async def test_a_worker_may_be_stopped_while_it_is_not_connected(cast: Cast) -> 
     worker = await cast.worker(host)
     await host.stop(grace=0)
     await until(lambda: not worker.connected)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(4):
         await worker.stop()
     cast.host(host.address)
     await worker.start()

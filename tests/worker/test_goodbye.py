@@ -23,7 +23,7 @@ asyncio.run(main())
 
 
 async def reason_of_leaving(host: HostService, name: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             for event in host.journal:
                 if event.what == j.GONE and event.process == name:

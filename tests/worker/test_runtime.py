@@ -942,4 +942,4 @@ async def test_replacing_a_type_does_not_wait_for_an_agent_that_is_still_being_m
     asking = asyncio.ensure_future(two.here.send_message(Text(), AgentId("slow", "k")))
     await until(lambda: bool(two.there._deliveries.tasks))
     assert await two.there.replace_factory("slow", lambda: Answering("x"), expected_class=Answering) == 0
-    assert await asyncio.wait_for(asking, 5) == Text()
+    assert await asyncio.wait_for(asking, 20) == Text()
