@@ -270,14 +270,14 @@ class Router:
             response.payload, response.failure = type(payload)("", "", b""), Failure("PayloadTooLargeError", text)
         if self._faults is not None:
             return self._faults.response(session, copy, lambda: self._finish(session, response, copy))
-        self.sessions.end(session)
+        self.sessions.end(session, answered=True)
         self.endings.answer(session, response, copy)
         return None
 
     def _finish(self, session: Session, response: Response, copy: Copy) -> None:
         """A reply that the fault lab held goes on; its twin may have ended the session before."""
         if self.sessions.is_open(session):
-            self.sessions.end(session)
+            self.sessions.end(session, answered=True)
         self.endings.answer(session, response, copy)
 
     # Workers that leave in order

@@ -15,7 +15,11 @@ from typing import Final
 from .connection import Connection, Copy, Delivery
 
 REMEMBERED: Final = 10_000
-"""How many ended sessions are remembered, to tell a late reply from one that nobody ever asked for."""
+"""How many sessions that ended without a reply are remembered, to tell a late reply from one that nobody ever asked
+for."""
+
+ANSWERED: Final = 1_000
+"""How many sessions that ended with a reply are remembered. A second one comes soon, if the request was duplicated."""
 
 LATE: Final = "late: its request had already ended"
 """What becomes of a reply to a request that ended."""
@@ -49,7 +53,8 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: dict[str, Session] = {}
-        self._ended: OrderedDict[str, Copy] = OrderedDict()
+        self._unanswered: OrderedDict[str, Copy] = OrderedDict()
+        self._answered: OrderedDict[str, Copy] = OrderedDict()
         self._deadlines: list[tuple[float, str]] = []
         self._numbers = count(1)
 
@@ -85,14 +90,15 @@ class Sessions:
         """The open session of this id, if there is one."""
         return self._open.get(session_id)
 
-    def end(self, session: Session) -> None:
-        """End a session; a reply that comes now is late."""
+    def end(self, session: Session, *, answered: bool = False) -> None:
+        """End a session, `answered` or not; a reply that comes from now on is late."""
         del self._open[session.id], session.sender.asked[session.request_id], session.target.asked_of[session.id]
         if not session.target.reports:
             session.target.outstanding.pop(session.delivery.id, None)  # a plain worker will not speak of it again
-        self._ended[session.id] = session.copy
-        if len(self._ended) > REMEMBERED:
-            self._ended.popitem(last=False)
+        ended, most = (self._answered, ANSWERED) if answered else (self._unanswered, REMEMBERED)
+        ended[session.id] = session.copy
+        if len(ended) > most:
+            ended.popitem(last=False)
         # Sessions usually end long before their deadline: drop what no longer matters before it piles up.
         if len(self._deadlines) > 2 * len(self._open) + 1000:
             self._deadlines = [entry for entry in self._deadlines if entry[1] in self._open]
@@ -106,7 +112,7 @@ class Sessions:
 
     def ended(self, session_id: str) -> Copy | None:
         """The request of a session that ended, if it is remembered."""
-        return self._ended.get(session_id)
+        return self._unanswered.get(session_id) or self._answered.get(session_id)
 
     def due(self, now_s: float) -> list[Session]:
         """The open sessions whose deadline has passed."""

@@ -50,16 +50,28 @@ def test_a_session_of_a_worker_with_itself_ends_like_any_other() -> None:
     assert (len(sessions), worker.asked, worker.asked_of) == (0, {}, {})
 
 
-def test_an_ended_session_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 3)
+@pytest.mark.parametrize(("limit", "answered"), [("REMEMBERED", False), ("ANSWERED", True)])
+def test_an_ended_session_is_remembered_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, limit: str, answered: bool
+) -> None:
+    monkeypatch.setattr(module, limit, 3)
     sessions, worker = Sessions(), _worker()
     ids = []
     for n in range(5):
         session = _open(sessions, worker, str(n))
-        sessions.end(session)
+        sessions.end(session, answered=answered)
         ids.append(session.id)
     assert [sessions.ended(id) for id in ids] == [None, None, COPY, COPY, COPY]
     assert sessions.ended("s999") is None
+
+
+def test_a_session_that_nobody_answered_is_remembered_whatever_is_answered_after_it() -> None:
+    sessions, worker = Sessions(), _worker()
+    silent = _open(sessions, worker, "silent")
+    sessions.end(silent)
+    for n in range(module.REMEMBERED + 1):
+        sessions.end(_open(sessions, worker, str(n)), answered=True)
+    assert sessions.ended(silent.id) == COPY
 
 
 @given(st.lists(st.tuples(st.none() | st.floats(0, 10), st.booleans()), max_size=30), st.floats(0, 10))
