@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from ..core import journal as j
@@ -16,6 +17,14 @@ from ..core.clock import LamportClock
 from ..core.journal import Journal
 from ..wire.parcels import HandledFields, LostMessage, ReportFields
 from .connection import Connection, Copy, Delivery
+
+
+@lru_cache(maxsize=4096)
+def one_text(text: str) -> str:
+    """The text as one object for all messages that have it, since the journal keeps very many of them. (Interned, some
+    releases of Python would keep it for ever, and a worker can send very many.)"""
+    return text
+
 
 _HANDLED: Final = [j.RECEIVED, j.STARTED, j.HANDLED]
 

@@ -6,12 +6,11 @@ Pure: no gRPC, no asyncio. Read next: `agentlab.host.directory`, which knows who
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from sys import intern
 
 from ..core import journal as j
 from ..wire.parcels import Event
 from ..wire.rows import Row, name_text, row_of
-from .book import Book
+from .book import Book, one_text
 from .connection import Connection, Copy, Delivery, Limits
 from .directory import Directory, Receivers
 from .faultlab import FaultLab
@@ -45,7 +44,9 @@ class Publisher:
         payload = event.payload
         event.message_id = event.message_id or f"{source.name}:event-{next(self._delivery_ids)}"
         topic, sender = name_text(event.topic), "" if event.sender is None else name_text(event.sender)
-        copy = Copy(j.EVENT, event.message_id, event.cause, sender, "", topic, intern(payload.type), len(payload.data))
+        copy = Copy(
+            j.EVENT, event.message_id, event.cause, sender, "", topic, one_text(payload.type), len(payload.data)
+        )
         self._book.arrived(source, copy, event.sent_ns, event.lamport, payload.data)
         if copy.size > self._limits.max_message_bytes:
             return self._book.drop(copy, "too large", self._limits.too_large(copy.size))

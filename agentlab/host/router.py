@@ -11,7 +11,6 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import count
-from sys import intern
 
 from ..core import journal as j
 from ..core.exceptions import agent_not_found
@@ -21,7 +20,7 @@ from ..wire.faults import Rule
 from ..wire.parcels import ATTEMPT, Failure, Parcel, Request, Response, WireError
 from ..wire.rows import name_text
 from ..wire.watching import SessionInfo, Snapshot, WorkerInfo
-from .book import Book
+from .book import Book, one_text
 from .connection import Connection, Copy, Delivery, LimitError, Limits
 from .directory import Directory
 from .endings import Endings
@@ -202,7 +201,7 @@ class Router:
         message_id = request.message_id or f"{source.name}:{request.request_id}"
         sender = "" if request.sender is None else name_text(request.sender)
         target_text, size = name_text(request.target), len(payload.data)
-        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", intern(payload.type), size)
+        copy = Copy(j.REQUEST, message_id, request.cause, sender, target_text, "", one_text(payload.type), size)
         attempt = request.metadata.get(ATTEMPT, "1") if request.metadata else "1"
         detail = f"attempt {attempt:.10}" if attempt != "1" else ""
         self.book.arrived(source, copy, request.sent_ns, request.lamport, payload.data, detail)
@@ -255,7 +254,7 @@ class Router:
             )
         copy = Copy(
             j.RESPONSE, request.message_id, request.message_id, request.recipient, request.sender, "",
-            intern(failure.kind if failure is not None else payload.type or "None"), len(payload.data),
+            one_text(failure.kind if failure is not None else payload.type or "None"), len(payload.data),
         )  # fmt: skip
         self.book.arrived(source, copy, response.sent_ns, response.lamport, payload.data)
         if session is None:
