@@ -225,7 +225,7 @@ class Journal:
 
     def write_all(
         self,
-        whats: list[str],
+        steps: list[str],
         messages: Sequence[MessageFields],
         process: str,
         times_ns: list[int],
@@ -233,16 +233,16 @@ class Journal:
         detail: str = "",
     ) -> None:
         """Like `write` for each of several events at one process: a fourth of the time, if there are many."""
-        number = len(whats)
+        number = len(steps)
         begin = self._written % self.capacity
         end = begin + number
         if number < FEW or end > self.capacity:
-            for what, message, time_ns, lamport in zip(whats, messages, times_ns, lamports, strict=True):
+            for what, message, time_ns, lamport in zip(steps, messages, times_ns, lamports, strict=True):
                 self.write(what, message, process, time_ns, lamport, detail)
             return
         self._time_ns[begin:end] = array("Q", times_ns)
         self._lamport[begin:end] = array("Q", lamports)
-        self._what[begin:end] = whats
+        self._what[begin:end] = steps
         self._message[begin:end] = messages
         self._process[begin:end] = [process] * number
         self._text += number * len(detail) - sum([_length(old) for old in self._texts[begin:end] if old])

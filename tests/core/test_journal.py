@@ -74,11 +74,11 @@ def test_events_written_together_are_as_if_each_were_written_by_itself(
                 for journal in (one_by_one, together):
                     journal.write(j.FAILED, (j.EVENT, "m", "", "", "", "t/s", "T", 3), "w1", 1, lamport, texts)
             messages = [(j.EVENT, f"m{n}", "", "", f"a/{n}", "t/s", "T", n) for n in range(number)]
-            whats, times, lamports = [j.LEFT] * number, list(range(number)), [lamport + n for n in range(number)]
+            steps, times, lamports = [j.LEFT] * number, list(range(number)), [lamport + n for n in range(number)]
             lamport += number
-            for row in zip(whats, messages, ["w2"] * number, times, lamports, strict=True):
+            for row in zip(steps, messages, ["w2"] * number, times, lamports, strict=True):
                 one_by_one.write(*row, detail)
-            together.write_all(whats, messages, "w2", times, lamports, detail)
+            together.write_all(steps, messages, "w2", times, lamports, detail)
             assert list(together) == list(one_by_one)
             assert together.last_seq == one_by_one.last_seq
             assert together.let_go == one_by_one.let_go
