@@ -84,6 +84,7 @@ def outcome_of(steps: Sequence[JournalEvent]) -> str:
 
 
 def _outcome(event: JournalEvent) -> str:
+    """What an event tells of which `_SURE` does not know."""
     what = event.what
     if what == FAILED:
         return TIMED_OUT if is_timeout(event) else FAILED

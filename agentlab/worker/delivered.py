@@ -5,8 +5,6 @@ Read next: `agentlab.worker.outbox`, where copies wait to be told of; `agentlab.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..core import journal as j
 from ..wire.parcels import HandledFields, ReportFields
 
@@ -40,11 +38,13 @@ class Delivered:
             self.received_lamport, self.started_lamport, lamport,
         )  # fmt: skip
 
-    def reports(self) -> Iterator[ReportFields]:
-        """What is known of one that was not handled yet."""
-        yield self.delivery_id, j.RECEIVED, self.received_ns, self.received_lamport, "", ""
+    def part(self) -> list[ReportFields]:
+        """What is known of one that waits; what comes next is told by itself."""
+        self.waits = False
+        known: list[ReportFields] = [(self.delivery_id, j.RECEIVED, self.received_ns, self.received_lamport, "", "")]
         if self.started_ns:
-            yield self.delivery_id, j.STARTED, self.started_ns, self.started_lamport, "", ""
+            known.append((self.delivery_id, j.STARTED, self.started_ns, self.started_lamport, "", ""))
+        return known
 
 
 class Untold:
@@ -92,9 +92,4 @@ class Untold:
 
 
 def _told(copies: list[Delivered]) -> list[ReportFields]:
-    reports: list[ReportFields] = []
-    for copy in copies:
-        if copy.waits:
-            copy.waits = False
-            reports.extend(copy.reports())
-    return reports
+    return [report for copy in copies if copy.waits for report in copy.part()]

@@ -93,7 +93,8 @@ class Outbox:
         self._put(_Item(row_of(parcel), parcel.request_id if isinstance(parcel, Request) else "", parcel))
 
     async def send(self, parcel: Parcel) -> None:
-        """Queue a message, in order; then, if very many wait, wait until fewer do."""
+        """Queue a message, in order; then, if very many wait, wait until fewer do. Who sends in a loop makes way for
+        the writer now and then: else nothing would be written before the loop's end."""
         self.put(parcel)
         if len(self._queue) % FRAME_MESSAGES == 0:
             await asyncio.sleep(0)
@@ -119,8 +120,7 @@ class Outbox:
 
     def part(self, copy: Delivered) -> None:
         """What is known so far of a copy that waits is told by itself, since what comes next will be."""
-        copy.waits = False
-        self._reports += copy.reports()
+        self._reports += copy.part()
 
     def report(self, report: ReportFields) -> None:
         """Say what became of a delivered copy."""
